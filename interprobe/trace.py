@@ -1,0 +1,289 @@
+"""The immutable record of one run: its types, saving, loading and its JSON Schema."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from interprobe.findings import Finding, Site
+
+SCHEMA = "interprobe.trace/1"
+
+
+class TraceError(Exception):
+    """A file is no trace of this schema; the message is one sentence for the user."""
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """How an array lies in memory.
+
+    Attributes:
+        dtype: NumPy's name of the element type, without byte order (``float64``).
+        byteorder: ``<`` little, ``>`` big, ``|`` where it does not apply.
+        shape: Length of each dimension, in elements.
+        strides: Step of each dimension, in bytes.
+        order: ``C`` (also where both hold), ``F``, or ``strided`` (neither).
+        aligned: Whether every element lies at a multiple of its alignment.
+        writeable: Whether the array may be written.
+        nbytes: Elements times item size.
+    """
+
+    dtype: str
+    byteorder: Literal["<", ">", "|"]
+    shape: list[int]
+    strides: list[int]
+    order: Literal["C", "F", "strided"]
+    aligned: bool
+    writeable: bool
+    nbytes: int
+
+
+class Native(msgspec.Struct, frozen=True):
+    """The native code that asked for a copy."""
+
+    library: str
+    """Path of the shared object."""
+    symbol: str | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+class Variant(msgspec.Struct, frozen=True):
+    """A further shape that a record met; ``shape`` is None for all shapes beyond the first ones."""
+
+    shape: list[int] | None
+    count: int
+
+
+class Copy(msgspec.Struct, frozen=True):
+    """All copies of one cause at one place."""
+
+    process: int
+    site: Site
+    user_site: Site
+    mechanism: str
+    """What made the copy: ``numpy.ascontiguousarray``, ``ndarray.astype``, ``PyArray_FromAny``."""
+    kind: str
+    """What the transfer did: ``strided``, ``cast``, ``byteswap``, ... joined with ``+``."""
+    explicit: bool
+    """True where the program asked for a copy by name (``.copy()``, ``copy=True``)."""
+    native: Native | None
+    source: Layout | None
+    """Layout of the largest instance; None for a sequence."""
+    result: Layout
+    unmet: list[str]
+    """The requirements that forced the copy: ``dtype``, ``C_CONTIGUOUS``, ``ALIGNED``, ..."""
+    count: int
+    bytes: int
+    """Bytes written to the destination, exact, over all instances."""
+    seconds: float
+    nbytes_min: int
+    nbytes_max: int
+    variants: list[Variant]
+    repeated: int = 0
+    """How many instances read the same buffer, with the same sampled contents, as the one before."""
+
+
+class Argument(msgspec.Struct, frozen=True):
+    """One argument of a crossing: what the callee believes and what it was given."""
+
+    position: int
+    name: str | None
+    declared: str | None
+    """The declared type, as the binding writes it: ``POINTER(c_double)``."""
+    true: str | None
+    """The type in the callee's own prototype, where that could be read."""
+    given: Layout | None
+    """The array behind the pointer, or None where there is none."""
+    owner_site: Site | None = None
+    role: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """All crossings into one native function from one place."""
+
+    process: int
+    site: Site
+    user_site: Site
+    binding: str
+    library: str
+    function: str
+    arguments: list[Argument]
+    count: int
+    seconds: float
+    seconds_self: float
+    """Without the crossings nested in it."""
+    seconds_min: float
+    seconds_max: float
+    bytes_borrowed: int
+    """Bytes of the arrays whose buffers the callee was given."""
+    bytes_copied: int
+    """Bytes of copies made while the crossing was in flight."""
+
+
+class Borrow(msgspec.Struct, frozen=True):
+    """All reads of arrays' buffers in place by one consumer."""
+
+    process: int
+    site: Site
+    user_site: Site
+    consumer: str
+    requested: str
+    layout: Layout
+    count: int
+    bytes: int
+
+
+class TimelineBin(msgspec.Struct, frozen=True):
+    """One of a fixed number of equal spans of the run."""
+
+    seconds: float
+    """Start of the bin, since the start of the recording."""
+    numpy_bytes: int
+    """Highest total of live array data in the bin."""
+    rss_bytes: int | None = None
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Array data and resident memory."""
+
+    numpy_peak_bytes: int = 0
+    """Highest total of array data allocated since the start of the recording, exact."""
+    rss_peak_bytes: int = 0
+    allocations: int = 0
+    allocated_bytes: int = 0
+    timeline: list[TimelineBin] = []
+    numpy_peak_site: Site | None = None
+    """The user's line that was running when array data peaked."""
+    rss_sampled_peak_bytes: int | None = None
+    rss_sampled_peak_site: Site | None = None
+
+
+class Process(msgspec.Struct, frozen=True):
+    """One process of the run."""
+
+    id: int
+    pid: int
+    parent: int | None
+    argv: list[str]
+    started: float
+    seconds: float
+    exit_status: int | None
+    complete: bool
+    in_flight: str | None
+    memory: Memory
+
+
+class LineTiming(msgspec.Struct, frozen=True):
+    """One line of a profiled function: line_profiler's time, and the copies made by that line."""
+
+    line: int
+    hits: int
+    seconds: float
+    copies: int
+    bytes_copied: int
+    source: str
+
+
+class FunctionLines(msgspec.Struct, frozen=True):
+    """The lines of one function profiled with ``--lines`` or ``profile(lines=True)``."""
+
+    file: str
+    function: str
+    first_line: int
+    lines: list[LineTiming]
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What was run, with what, when, and how it ended."""
+
+    interprobe: str
+    python: str
+    numpy: str
+    platform: str
+    argv: list[str]
+    started: float
+    """Seconds since the Unix epoch."""
+    seconds: float
+    """Wall time of the recording."""
+    exit_status: int | None
+    complete: bool
+    blind_spots: list[str] = []
+    """What this run could not see, a sentence each."""
+
+
+class Trace(msgspec.Struct, frozen=True):
+    """Everything that one run left behind."""
+
+    meta: Meta
+    processes: list[Process]
+    copies: list[Copy]
+    calls: list[Call]
+    borrows: list[Borrow]
+    memory: Memory
+    findings: list[Finding] = []
+    lines: list[FunctionLines] = []
+    schema: Literal["interprobe.trace/1"] = SCHEMA
+
+    @property
+    def bytes_copied(self) -> int:
+        """Bytes written by all copies, over all processes."""
+        return sum(copy.bytes for copy in self.copies)
+
+    @property
+    def copy_count(self) -> int:
+        """How many copies were made, over all processes."""
+        return sum(copy.count for copy in self.copies)
+
+    @property
+    def copy_share(self) -> float:
+        """Share of the wall time of all processes that went into copies, 0 to 1."""
+        total = sum(process.seconds for process in self.processes)
+        return min(1.0, sum(copy.seconds for copy in self.copies) / total) if total > 0 else 0.0
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the trace as one JSON object.
+
+        Args:
+            path: The file to write; replaced as a whole, so that no half-written trace is left.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        target = Path(path)
+        partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        try:
+            partial.write_bytes(msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n")
+            partial.replace(target)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def load(path: str | os.PathLike[str]) -> Trace:
+    """Read a trace that :meth:`Trace.save` wrote.
+
+    Args:
+        path: The file to read.
+
+    Raises:
+        TraceError: The file cannot be read, or is no trace of this schema.
+    """
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        reason = error.strerror or "it cannot be read"
+        raise TraceError(f"cannot read {os.fspath(path)!r}: {reason}") from error
+    try:
+        return msgspec.json.decode(raw, type=Trace)
+    except msgspec.ValidationError as error:
+        raise TraceError(f"{os.fspath(path)!r} is not a trace of schema {SCHEMA}: {error}") from error
+    except msgspec.DecodeError as error:
+        raise TraceError(f"{os.fspath(path)!r} is not JSON: {error}") from error
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of a trace file."""
+    return msgspec.json.schema(Trace)
