@@ -39,6 +39,8 @@ class Site(msgspec.Struct, frozen=True):
     function: str = ""
     expression: str = ""
     """The source text of the place, or "" where the source could not be read."""
+    source: str = ""
+    """The whole first line, unstripped, kept so that a saved trace can be drawn elsewhere."""
 
 
 class Cost(msgspec.Struct, frozen=True):
