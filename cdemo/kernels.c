@@ -1,0 +1,142 @@
+/* The demonstration kernels; kernels.h states what each promises. */
+#include "kernels.h"
+
+#include <math.h>
+#include <stdalign.h>
+#include <string.h>
+
+static enum cdemo_status check(const void *pointer, size_t length, size_t alignment)
+{
+    if (length == 0)
+        return CDEMO_OK;
+    if (pointer == NULL)
+        return CDEMO_NULL;
+    return (uintptr_t)pointer % alignment == 0 ? CDEMO_OK : CDEMO_MISALIGNED;
+}
+
+/* The first refusal of two buffers of doubles. */
+static enum cdemo_status check_both(const double *x, size_t x_length, const double *y,
+                                    size_t y_length)
+{
+    enum cdemo_status status = check(x, x_length, alignof(double));
+    return status != CDEMO_OK ? status : check(y, y_length, alignof(double));
+}
+
+double cdemo_sum(const double *x, size_t n)
+{
+    if (check(x, n, alignof(double)) != CDEMO_OK)
+        return NAN;
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        sum += x[i];
+    return sum;
+}
+
+double cdemo_dot(const double *x, const double *y, size_t n)
+{
+    if (check_both(x, n, y, n) != CDEMO_OK)
+        return NAN;
+    double product = 0.0;
+    for (size_t i = 0; i < n; i++)
+        product += x[i] * y[i];
+    return product;
+}
+
+int cdemo_axpy(double a, const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT y, size_t n)
+{
+    enum cdemo_status status = check_both(x, n, y, n);
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        y[i] += a * x[i];
+    return CDEMO_OK;
+}
+
+int cdemo_row_sweep(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                    double *CDEMO_RESTRICT sums)
+{
+    enum cdemo_status status = check_both(matrix, rows * cols, sums, rows);
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t i = 0; i < rows; i++) {
+        double sum = 0.0;
+        for (size_t j = 0; j < cols; j++)
+            sum += matrix[i * cols + j];
+        sums[i] = sum;
+    }
+    return CDEMO_OK;
+}
+
+int cdemo_column_sweep(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                       double *CDEMO_RESTRICT sums)
+{
+    enum cdemo_status status = check_both(matrix, rows * cols, sums, cols);
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t j = 0; j < cols; j++) {
+        double sum = 0.0;
+        for (size_t i = 0; i < rows; i++)
+            sum += matrix[i * cols + j];
+        sums[j] = sum;
+    }
+    return CDEMO_OK;
+}
+
+/* A column in Fortran order lies in memory as a row in C order does. */
+int cdemo_column_sweep_fortran(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                               double *CDEMO_RESTRICT sums)
+{
+    return cdemo_row_sweep(matrix, cols, rows, sums);
+}
+
+int cdemo_stencil(const double *CDEMO_RESTRICT before, double *CDEMO_RESTRICT after, size_t rows,
+                  size_t cols, double k)
+{
+    enum cdemo_status status = check_both(before, rows * cols, after, rows * cols);
+    if (status != CDEMO_OK)
+        return status;
+    if (rows < 3 || cols < 3) { /* all border */
+        if (rows * cols > 0)    /* memcpy's pointers may not be null, even for 0 bytes */
+            memcpy(after, before, rows * cols * sizeof *after);
+        return CDEMO_OK;
+    }
+    memcpy(after, before, cols * sizeof *after);
+    for (size_t i = 1; i < rows - 1; i++) {
+        const double *north = before + (i - 1) * cols;
+        const double *here = before + i * cols;
+        const double *south = before + (i + 1) * cols;
+        double *out = after + i * cols;
+        out[0] = here[0];
+        for (size_t j = 1; j < cols - 1; j++)
+            out[j] = here[j]
+                     + k * (north[j] + south[j] + here[j - 1] + here[j + 1] - 4.0 * here[j]);
+        out[cols - 1] = here[cols - 1];
+    }
+    memcpy(after + (rows - 1) * cols, before + (rows - 1) * cols, cols * sizeof *after);
+    return CDEMO_OK;
+}
+
+double cdemo_records_sum(const struct cdemo_record *records, size_t n)
+{
+    if (check(records, n, alignof(struct cdemo_record)) != CDEMO_OK)
+        return NAN;
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++)
+        if (records[i].id >= 0)
+            sum += records[i].value;
+    return sum;
+}
+
+const char *cdemo_describe(int status)
+{
+    switch (status) {
+    case CDEMO_OK:
+        return "no error";
+    case CDEMO_NULL:
+        return "a pointer is null although its length is above 0";
+    case CDEMO_MISALIGNED:
+        return "a pointer is not aligned to its element type";
+    default:
+        return "unknown status";
+    }
+}

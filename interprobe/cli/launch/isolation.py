@@ -1,0 +1,97 @@
+"""Keeps interprobe's imports and the program's apart, where both would use the same name."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import PathFinder
+from types import ModuleType
+
+# What every interpreter has imported before it looks at sys.path[0].
+_STARTUP_ORIGINS = frozenset({None, "built-in", "frozen"})
+_STARTUP_MODULES = frozenset({"encodings", "site", "sitecustomize", "usercustomize"})
+
+
+class Imports:
+    """Interprobe's own imports: the path that they take, and what they must not hide.
+
+    A program with a ``queue.py`` beside it gets that and not the standard library's, also where
+    interprobe has imported the latter; and interprobe gets the standard library's, also where the
+    program has imported its own.
+    """
+
+    def __init__(self, folder: str) -> None:
+        """Remember ``sys.path`` as it is before the program runs.
+
+        Args:
+            folder: What will be the program's ``sys.path[0]``; "" is the current directory.
+        """
+        self._path = list(sys.path)
+        self._folder = folder or os.getcwd()
+        self._hidden: dict[str, ModuleType] = {}
+        """Modules that interprobe uses and the program must not find."""
+        self._hide(sys.modules)
+
+    @contextmanager
+    def own(self) -> Iterator[None]:
+        """Import, within, as if there were no program."""
+        theirs, sys.path = sys.path, list(self._path)
+        shadowing = self._take_shadowing({os.path.abspath(entry) for entry in theirs})
+        lent = {name: self._hidden[name] for name in self._hidden if name not in sys.modules}
+        sys.modules.update(lent)
+        before = set(sys.modules)
+        try:
+            yield
+        finally:
+            sys.path = theirs
+            for name in lent:
+                sys.modules.pop(name, None)
+            self._hide(set(sys.modules) - before)
+            sys.modules.update(shadowing)
+
+    def _hide(self, candidates: Iterable[str]) -> None:
+        """Take those of the modules away that the program's folder has modules of its own for."""
+        try:
+            present = {entry.name.partition(".")[0] for entry in os.scandir(self._folder)}
+        except OSError:
+            return  # A zip file: only a directory is searched.
+        for name in present & {candidate.partition(".")[0] for candidate in candidates}:
+            origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
+            if origin in _STARTUP_ORIGINS or name in _STARTUP_MODULES or name == "interprobe":
+                continue
+            found = PathFinder.find_spec(name, [self._folder])
+            # The current directory may be site-packages itself.
+            if found is not None and not _same_file(found.origin, origin):
+                self._hidden.update(_take(name))
+
+    def _take_shadowing(self, path: set[str]) -> dict[str, ModuleType]:
+        """Remove the program's modules that have the name of one on interprobe's own path."""
+        folders = path - {os.path.abspath(entry) for entry in self._path}
+        taken: dict[str, ModuleType] = {}
+        for name in [name for name in sys.modules if "." not in name]:
+            if name in ("__main__", "interprobe") or _home(sys.modules[name]) not in folders:
+                continue
+            if name in self._hidden or PathFinder.find_spec(name, self._path) is not None:
+                taken.update(_take(name))
+        return taken
+
+
+def _take(name: str) -> dict[str, ModuleType]:
+    """Remove a module and its submodules from ``sys.modules``, and return them."""
+    names = [module for module in sys.modules if module == name or module.startswith(f"{name}.")]
+    return {module: sys.modules.pop(module) for module in names}
+
+
+def _same_file(one: str | None, other: str) -> bool:
+    return one is not None and os.path.realpath(one) == os.path.realpath(other)
+
+
+def _home(module: ModuleType | None) -> str | None:
+    """The folder in which a module or package lies."""
+    origin = getattr(getattr(module, "__spec__", None), "origin", None)
+    if origin in _STARTUP_ORIGINS:
+        return None
+    home = os.path.dirname(os.path.abspath(origin))
+    return os.path.dirname(home) if hasattr(module, "__path__") else home

@@ -1,0 +1,330 @@
+"""Records what happens while a decorated function's body runs: ``profile``."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import functools
+import inspect
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
+
+from interprobe.recording import (
+    SWITCH,
+    Recording,
+    analysed,
+    new_recorder,
+    switched_off,
+    unrecorded_trace,
+)
+from interprobe.suspension import stepwise
+
+if TYPE_CHECKING:
+    from interprobe.lines import LineTimer
+    from interprobe.memory import ResidentSampler
+    from interprobe.trace import Trace
+
+_Parameters = ParamSpec("_Parameters")
+_Rest = ParamSpec("_Rest")
+_Instance = TypeVar("_Instance")
+_Bound = TypeVar("_Bound", covariant=True)
+_Result_co = TypeVar("_Result_co", covariant=True)
+_Descriptor = TypeVar("_Descriptor", bound="classmethod[Any, Any, Any] | staticmethod[Any, Any]")
+
+
+class FunctionRecording(Recording):
+    """The recording of all calls of one decorated function.
+
+    It can be read at any time, and shows what there is so far; it grows with every call.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], *, lines: bool = False, memory: bool = False
+    ) -> None:
+        """Prepare to record.
+
+        Args:
+            function: The function whose body is recorded.
+            lines: Whether to time its lines.
+            memory: Whether to sample resident memory.
+
+        Raises:
+            TypeError: ``lines`` was asked of a callable without Python code.
+        """
+        super().__init__()
+        self._function = function
+        code = getattr(inspect.unwrap(function), "__code__", None)
+        file = code.co_filename if code is not None else ""
+        self._name = getattr(function, "__qualname__", None) or repr(function)
+        self._place = f" ({file}:{code.co_firstlineno})" if code is not None else ""
+        self._recorder = new_recorder(file)
+        self._depth = 0
+        self._entries = 0
+        self._analysed_entries = 0
+        self._timer: LineTimer | None = None
+        self._sampler: ResidentSampler | None = None
+        if lines:
+            from interprobe.lines import LineTimer
+
+            self._timer = LineTimer()
+            self._timer.add(function)
+        if memory:
+            from interprobe.memory import ResidentSampler
+
+            self._sampler = ResidentSampler()
+        self._renew_lock()
+        _recordings.add(self)
+
+    def enter(self) -> None:
+        """A body begins or goes on; recording goes on with the first of several."""
+        with self._lock:
+            self._depth += 1
+            if self._depth == 1:
+                self._entries += 1
+                if self._sampler is not None:
+                    self._sampler.start()
+                if self._entries == 1:
+                    self._recorder.start()
+                else:
+                    self._recorder.resume()
+        if self._timer is not None:
+            self._timer.enter()
+
+    def leave(self) -> None:
+        """A body ends or waits; recording pauses with the last of several."""
+        if self._timer is not None:
+            self._timer.leave()
+        with self._lock:
+            self._depth -= 1
+            if self._depth == 0:
+                self._recorder.pause()
+                if self._sampler is not None:
+                    self._sampler.pause()
+
+    @property
+    def trace(self) -> Trace:
+        """What was recorded so far, with its findings."""
+        with self._lock:
+            entries, running = self._entries, self._depth > 0
+            if not entries:
+                return unrecorded_trace(f"{self._name} has not been called")
+            if self._analysed is not None and self._analysed_entries == entries and not running:
+                return self._analysed
+            trace = self._snapshot()
+        self._analysed, self._analysed_entries = analysed(trace), -1 if running else entries
+        return self._analysed
+
+    @property
+    def called(self) -> bool:
+        """Whether there is anything to report."""
+        return self._entries > 0
+
+    def __repr__(self) -> str:
+        """Name the function; what was recorded of it takes a while to tell."""
+        return f"<interprobe recording of {self._name}>"
+
+    def __reduce__(self) -> tuple[Callable[..., FunctionRecording], tuple[Callable[..., Any]]]:
+        """Begin anew where a function is sent by value: another process records for itself."""
+        options = {"lines": self._timer is not None, "memory": self._sampler is not None}
+        return functools.partial(FunctionRecording, **options), (self._function,)
+
+    def _heading(self) -> str:
+        return f"interprobe.profile: {self._name}{self._place}\n\n"
+
+    def _snapshot(self) -> Trace:
+        from msgspec.structs import replace
+
+        trace = self._recorder.snapshot()
+        if self._sampler is not None:
+            from interprobe.memory import add_resident_peak
+
+            trace = add_resident_peak(trace, self._sampler.peak)
+        if self._timer is not None:
+            trace = replace(trace, lines=self._timer.functions(trace))
+        return trace
+
+    def _renew_lock(self) -> None:
+        # Re-entrant: a signal's handler or a destructor may call the function while it is held.
+        self._lock = threading.RLock()
+
+
+class UnrecordedFunction(Recording):
+    """The recording of a function that is not recorded: it says why."""
+
+    def __init__(self, reason: str) -> None:
+        """Remember why nothing is recorded."""
+        super().__init__()
+        self._reason = reason
+
+    @property
+    def trace(self) -> Trace:
+        """A trace without records; its report gives the reason."""
+        return unrecorded_trace(self._reason)
+
+
+class ProfiledFunction(Protocol[_Parameters, _Result_co]):
+    """A function that :func:`profile` has decorated, to a type checker."""
+
+    recording: Recording
+    __name__: str
+    __qualname__: str
+    __wrapped__: Callable[..., Any]
+
+    def __call__(self, *args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result_co:
+        """Call the function."""
+
+    @overload
+    def __get__(
+        self, instance: None, owner: type[Any], /
+    ) -> ProfiledFunction[_Parameters, _Result_co]: ...
+
+    @overload
+    def __get__(
+        self: ProfiledFunction[Concatenate[_Instance, _Rest], _Bound],
+        instance: _Instance,
+        owner: type[Any] | None = None,
+        /,
+    ) -> ProfiledFunction[_Rest, _Bound]: ...
+
+
+class _Decorator(Protocol):
+    @overload
+    def __call__(self, function: _Descriptor, /) -> _Descriptor: ...
+
+    @overload
+    def __call__(
+        self, function: Callable[_Parameters, _Result_co], /
+    ) -> ProfiledFunction[_Parameters, _Result_co]: ...
+
+
+@overload
+def profile(function: _Descriptor, /) -> _Descriptor: ...
+
+
+@overload
+def profile(
+    function: Callable[_Parameters, _Result_co], /
+) -> ProfiledFunction[_Parameters, _Result_co]: ...
+
+
+@overload
+def profile(
+    *, lines: bool = ..., memory: bool = ..., enabled: bool = ..., report: bool = ...
+) -> _Decorator: ...
+
+
+def profile(
+    function: Any = None,
+    /,
+    *,
+    lines: bool = False,
+    memory: bool = False,
+    enabled: bool = True,
+    report: bool = True,
+) -> Any:
+    """Record what happens at the border to native code while a function's body runs.
+
+    Works on functions, methods, generators, coroutines and asynchronous generators, and above
+    ``classmethod`` and ``staticmethod``. Recording pauses while a generator is suspended and while
+    a coroutine waits; it adds up over all calls, and a recursive call counts once. It sees every
+    thread while the body runs. The report is printed to standard error when the process ends;
+    ``function.recording`` (a :class:`~interprobe.recording.Recording`) has it at any time before.
+
+    With ``enabled=False``, or the environment variable ``INTERPROBE=off``, the very same function
+    comes back and runs at its own speed; its ``recording`` then says that nothing was recorded.
+
+    Example::
+
+        @interprobe.profile
+        def solve(matrix): ...
+
+        @interprobe.profile(lines=True, report=False)
+        def step(state): ...
+
+    Args:
+        function: The function, where the decorator is used without options.
+        lines: Whether to time each line with line_profiler, with its copies beside the time. The
+            seconds include line_profiler's own overhead, and the function runs slower.
+        memory: Whether to sample resident memory, every 10 ms. The peak of array data is always
+            recorded, and exact.
+        enabled: False to leave the function as it is.
+        report: Whether to print the report when the process ends, if the function was called.
+
+    Returns:
+        The decorated function, or a decorator where only options are given.
+
+    Raises:
+        TypeError: It is no function, or ``lines`` was asked of one without Python code.
+    """
+    if function is None:
+        return functools.partial(
+            profile, lines=lines, memory=memory, enabled=enabled, report=report
+        )
+    if isinstance(function, classmethod | staticmethod):
+        return _below(function, lines=lines, memory=memory, enabled=enabled, report=report)
+    _refuse_other_than_functions(function)
+    if switched_off() or not enabled:
+        reason = "enabled=False" if not enabled else f"{SWITCH}={os.environ[SWITCH]}"
+        # Some callables take no attribute: they stay as they are in that too.
+        with contextlib.suppress(AttributeError, TypeError):
+            function.recording = UnrecordedFunction(f"{reason} has it switched off")
+        return function
+    recording = FunctionRecording(function, lines=lines, memory=memory)
+    wrapper: Any = stepwise(function, recording)
+    wrapper.recording = recording
+    if report:
+        _report_at_exit(recording)
+    return wrapper
+
+
+def _below(method: Any, *, enabled: bool, **options: bool) -> Any:
+    """The same kind of method, of the decorated function."""
+    inner = profile(method.__func__, enabled=enabled, **options)
+    return method if inner is method.__func__ else type(method)(inner)
+
+
+def _refuse_other_than_functions(function: object) -> None:
+    if isinstance(function, type):
+        raise TypeError(
+            f"interprobe.profile decorates functions, not classes: "
+            f"decorate the methods of {function.__qualname__}"
+        )
+    if isinstance(function, property | functools.cached_property):
+        raise TypeError("interprobe.profile decorates functions: put it below the property")
+    if not callable(function):
+        raise TypeError(f"interprobe.profile decorates functions, not {function!r}")
+
+
+_recordings: weakref.WeakSet[FunctionRecording] = weakref.WeakSet()
+_to_report: list[FunctionRecording] = []
+
+
+def _report_at_exit(recording: FunctionRecording) -> None:
+    if not _to_report:
+        atexit.register(_report_all, os.getpid())
+    _to_report.append(recording)
+
+
+def _report_all(process: int) -> None:
+    # A forked child has its parent's records, which the parent reports.
+    if os.getpid() != process or sys.stderr is None:
+        return
+    for recording in _to_report:
+        if recording.called:
+            # There may be no one left to read it.
+            with contextlib.suppress(OSError, ValueError):
+                recording.report(file=sys.stderr)
+                sys.stderr.write("\n")
+
+
+def _renew_locks() -> None:
+    for recording in _recordings:
+        recording._renew_lock()
+
+
+# A forked child may find a lock held by a thread that it does not have.
+os.register_at_fork(after_in_child=_renew_locks)

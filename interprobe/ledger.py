@@ -1,0 +1,310 @@
+"""Reads the native ledger's bytes: the one place in Python that knows their form (native/ledger.h)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from typing import Literal, cast
+
+from interprobe.trace import Layout, Variant
+
+MAGIC = b"IPLEDGER"
+VERSION = 1
+_HEADER = struct.Struct("<8sIIQQQQQQQQQQQQII")
+_BIN = struct.Struct("<QQQ")
+_BINS = 64
+_HEAD = struct.Struct("<II")
+_PLACE = struct.Struct("<IIiiii")
+_COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
+_COPY = struct.Struct("<IIIIQQQQQQQQQQ9Q")
+_CALL_KEY = struct.Struct("<QQII")
+_CALL = struct.Struct("<IIIIIIQQQQQQQQ")
+_ARGUMENT = struct.Struct("<II")
+_LAYOUT = struct.Struct("<40sccBBiq")
+_SHAPES = 9
+
+KINDS = ("strided", "cast", "byteswap", "align", "broadcast", "duplicate", "sequence", "unknown")
+REQUIREMENTS = (
+    "dtype",
+    "C_CONTIGUOUS",
+    "F_CONTIGUOUS",
+    "ALIGNED",
+    "NOTSWAPPED",
+    "WRITEABLE",
+    "OWNDATA",
+    "ENSUREARRAY",
+)
+_ORDERS: dict[bytes, Literal["C", "F", "strided"]] = {b"C": "C", b"F": "F", b"S": "strided"}
+
+
+class LedgerError(Exception):
+    """The bytes are no ledger that this version can read."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A code position; -1 stands for a number that CPython did not record."""
+
+    file: str
+    function: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True)
+class CopyRecord:
+    """One copy record as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    mechanism: str
+    kind: list[str]
+    unmet: list[str]
+    explicit: bool
+    library: str | None
+    address: int
+    source: Layout | None
+    result: Layout
+    count: int
+    bytes: int
+    ticks: int
+    nbytes_min: int
+    nbytes_max: int
+    repeated: int
+    variants: list[Variant]
+
+
+@dataclass(frozen=True)
+class ArgumentRecord:
+    """One argument of a call record."""
+
+    declared: str | None
+    given: Layout | None
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call record as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    binding: str
+    library: str | None
+    function: str | None
+    address: int
+    arguments: list[ArgumentRecord]
+    count: int
+    ticks: int
+    ticks_self: int
+    ticks_min: int
+    ticks_max: int
+    bytes_borrowed: int
+    bytes_copied: int
+
+
+@dataclass(frozen=True)
+class MemoryRecord:
+    """What the allocation hook counted."""
+
+    allocations: int
+    allocated_bytes: int
+    live_bytes: int
+    peak_bytes: int
+    peak_place: Place | None
+    timeline: list[tuple[int, int]]
+    """(start of the bin in ticks since the start, highest live bytes), gaps filled."""
+
+
+@dataclass(frozen=True)
+class LedgerContents:
+    """Everything that one ledger holds."""
+
+    pid: int
+    dropped: int
+    elapsed_ticks: int
+    elapsed_nanoseconds: int
+    active_ticks: int
+    memory: MemoryRecord
+    copies: list[CopyRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+
+    def seconds(self, ticks: int) -> float:
+        """Ticks as seconds, at the rate that this recording itself measured."""
+        if self.elapsed_ticks <= 0:
+            return 0.0
+        return ticks * self.elapsed_nanoseconds / self.elapsed_ticks / 1e9
+
+
+class _Reader:
+    """Walks the entries of one ledger."""
+
+    def __init__(self, raw: bytes) -> None:
+        self.raw = raw
+        self._places: dict[int, Place] = {}
+
+    def text(self, offset: int) -> str | None:
+        if offset == 0:
+            return None
+        (length,) = struct.unpack_from("<I", self.raw, offset + _HEAD.size)
+        start = offset + _HEAD.size + 4
+        return self.raw[start : start + length].decode("utf-8", "replace")
+
+    def place(self, offset: int) -> Place | None:
+        if offset == 0:
+            return None
+        if offset not in self._places:
+            file, function, *numbers = _PLACE.unpack_from(self.raw, offset + _HEAD.size)
+            self._places[offset] = Place(self.text(file) or "", self.text(function) or "", *numbers)
+        return self._places[offset]
+
+    def layout(self, offset: int) -> tuple[Layout, int]:
+        """The layout stored at ``offset``, and the offset behind it."""
+        dtype, byteorder, order, aligned, writeable, ndim, nbytes = _LAYOUT.unpack_from(
+            self.raw, offset
+        )
+        numbers = struct.unpack_from(f"<{2 * ndim}q", self.raw, offset + _LAYOUT.size)
+        layout = Layout(
+            dtype=dtype.rstrip(b"\0").decode(),
+            byteorder=cast(Literal["<", ">", "|"], byteorder.decode()),
+            shape=list(numbers[:ndim]),
+            strides=list(numbers[ndim:]),
+            order=_ORDERS[order],
+            aligned=bool(aligned),
+            writeable=bool(writeable),
+            nbytes=nbytes,
+        )
+        return layout, offset + _LAYOUT.size + 16 * ndim
+
+    def copy(self, offset: int) -> CopyRecord:
+        offset += _HEAD.size
+        key = _COPY_KEY.unpack_from(self.raw, offset)
+        kind, unmet = key[6], key[7]
+        has_source, explicit = key[13], key[14]
+        offset += _COPY_KEY.size
+        values = _COPY.unpack_from(self.raw, offset)
+        offset += _COPY.size
+        source = None
+        if has_source:
+            source, offset = self.layout(offset)
+        result, offset = self.layout(offset)
+        return CopyRecord(
+            place=self.place(values[0]),
+            user_place=self.place(values[1]),
+            mechanism=self.text(values[2]) or "",
+            library=self.text(values[3]),
+            address=values[4],
+            count=values[5],
+            bytes=values[6],
+            ticks=values[7],
+            nbytes_min=values[8],
+            nbytes_max=values[9],
+            repeated=values[10],
+            variants=self._variants(offset, len(result.shape), values[14:], values[13]),
+            kind=[name for bit, name in enumerate(KINDS) if kind & 1 << bit],
+            unmet=[name for bit, name in enumerate(REQUIREMENTS) if unmet & 1 << bit],
+            explicit=bool(explicit),
+            source=source,
+            result=result,
+        )
+
+    def _variants(
+        self, offset: int, ndim: int, counts: tuple[int, ...], others: int
+    ) -> list[Variant]:
+        """The distinct shapes, where there is more than one."""
+        variants: list[Variant] = []
+        for position, count in enumerate(counts[:_SHAPES]):
+            if count:
+                start = offset + position * ndim * 8
+                shape = list(struct.unpack_from(f"<{ndim}q", self.raw, start))
+                variants.append(Variant(shape, count))
+        if others:
+            variants.append(Variant(None, others))
+        return variants if len(variants) > 1 else []
+
+    def call(self, offset: int) -> CallRecord:
+        offset += _HEAD.size
+        address = _CALL_KEY.unpack_from(self.raw, offset)[0]
+        offset += _CALL_KEY.size
+        values = _CALL.unpack_from(self.raw, offset)
+        offset += _CALL.size
+        arguments = []
+        for _ in range(values[5]):
+            declared, has_layout = _ARGUMENT.unpack_from(self.raw, offset)
+            offset += _ARGUMENT.size
+            given = None
+            if has_layout:
+                given, offset = self.layout(offset)
+            arguments.append(ArgumentRecord(self.text(declared), given))
+        return CallRecord(
+            place=self.place(values[0]),
+            user_place=self.place(values[1]),
+            binding=self.text(values[2]) or "",
+            library=self.text(values[3]),
+            function=self.text(values[4]),
+            address=address,
+            arguments=arguments,
+            count=values[6],
+            ticks=values[7],
+            ticks_self=values[8],
+            ticks_min=values[9],
+            ticks_max=values[10],
+            bytes_borrowed=values[11],
+            bytes_copied=values[12],
+        )
+
+    def timeline(self, elapsed: int, shift: int) -> list[tuple[int, int]]:
+        """Bins from the start to the end of the recording; one without events repeats the last."""
+        bins: list[tuple[int, int]] = []
+        live = 0
+        for index in range(min(_BINS, (max(elapsed, 0) >> shift) + 1)):
+            highest, last, events = _BIN.unpack_from(self.raw, _HEADER.size + index * _BIN.size)
+            bins.append((index << shift, max(highest, live)))
+            live = last if events else live
+        return bins
+
+
+def read(raw: bytes) -> LedgerContents:
+    """Read a ledger.
+
+    Args:
+        raw: What ``Ledger.snapshot`` returned.
+
+    Raises:
+        LedgerError: The bytes are no ledger, or one of another version.
+    """
+    if len(raw) < _HEADER.size or raw[:8] != MAGIC:
+        raise LedgerError("these bytes are no interprobe ledger")
+    header = _HEADER.unpack_from(raw)
+    if header[1] != VERSION:
+        raise LedgerError(f"this ledger has version {header[1]}; this interprobe reads {VERSION}")
+    header_size, used, pid, dropped = header[2:6]
+    started_ticks, started_ns, now_ticks, now_ns, active_ticks = header[6:11]
+    allocations, allocated, live, peak, peak_place, shift = header[11:17]
+    reader = _Reader(raw)
+    elapsed = now_ticks - started_ticks
+    contents = LedgerContents(
+        pid=pid,
+        dropped=dropped,
+        elapsed_ticks=elapsed,
+        elapsed_nanoseconds=now_ns - started_ns,
+        active_ticks=active_ticks,
+        memory=MemoryRecord(
+            allocations=allocations,
+            allocated_bytes=allocated,
+            live_bytes=live,
+            peak_bytes=peak,
+            peak_place=reader.place(peak_place),
+            timeline=reader.timeline(elapsed, shift),
+        ),
+    )
+    offset = header_size
+    while offset < min(used, len(raw)):
+        kind, size = _HEAD.unpack_from(raw, offset)
+        if kind == 3:
+            contents.copies.append(reader.copy(offset))
+        elif kind == 4:
+            contents.calls.append(reader.call(offset))
+        offset += size
+    return contents

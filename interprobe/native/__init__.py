@@ -1,0 +1,55 @@
+"""The compiled layer: hooks and the ledger they write, behind one Cython module.
+
+Import names from here, never from ``_native``: this module finds the compiled part (also when Python
+runs in the source tree of an installed interprobe) and refuses one that does not fit this code.
+"""
+
+from __future__ import annotations
+
+import sys
+
+if hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled():
+    raise ImportError(
+        "interprobe needs a Python with the global interpreter lock: its hooks rely on it, and this "
+        "is a free-threaded build"
+    )
+
+try:
+    from interprobe.native._native import (
+        ABI_VERSION,
+        Ledger,
+        current_position,
+        install,
+        installed,
+        is_user_file,
+        patched_slots,
+        probe_names,
+        set_ownership,
+        uninstall,
+    )
+except ModuleNotFoundError as error:
+    if error.name != "interprobe.native._native":
+        raise
+    raise ImportError(
+        "interprobe's compiled part is not installed for this Python: run "
+        "'python3 -m pip install .' in interprobe's source folder"
+    ) from error
+
+EXPECTED_ABI = 1
+if ABI_VERSION != EXPECTED_ABI:
+    raise ImportError(
+        f"interprobe's compiled part is of another version (ABI {ABI_VERSION}, this code needs "
+        f"{EXPECTED_ABI}): run 'python3 -m pip install .' in interprobe's source folder again"
+    )
+
+__all__ = [
+    "Ledger",
+    "current_position",
+    "install",
+    "installed",
+    "is_user_file",
+    "patched_slots",
+    "probe_names",
+    "set_ownership",
+    "uninstall",
+]

@@ -1,0 +1,228 @@
+# cython: language_level=3, embedsignature=True
+"""The one seam between Python and the native probe layer."""
+
+from cpython.bytes cimport PyBytes_FromStringAndSize
+
+import os
+
+cdef extern from *:
+    """
+    #define INTERPROBE_IMPORTS_NUMPY
+    #include "numpy_api.h"
+    static int import_numpy(void) { import_array1(-1); return 0; }
+    #define INTERPROBE_ABI 1
+    """
+    int import_numpy() except -1
+    int INTERPROBE_ABI
+
+cdef extern from "clock.h":
+    void clock_select()
+
+cdef extern from "frames.h":
+    ctypedef struct position:
+        unsigned int here
+        unsigned int user
+    int frames_initialise() except -1
+    void frames_locate(position *out)
+
+cdef extern from "places.h":
+    ctypedef struct place:
+        char *file
+        char *function
+        int line
+        int column
+        int end_line
+        int end_column
+    const place *places_get(unsigned int id)
+    int ownership_set(const char *user, const char *library, const char *interprobe)
+    int ownership_of(const char *file)
+
+cdef extern from "origin.h":
+    void origin_initialise(const void *numpy_core_address, const void *ctypes_address)
+
+cdef extern from "wrappers.h":
+    void wrappers_initialise()
+
+cdef extern from "allocations.h":
+    void allocations_after_fork()
+
+cdef extern from "probe.h":
+    ctypedef void (*slot_visitor)(const char *name, void *value, void *context) noexcept
+    ctypedef struct probe:
+        const char *name
+        int (*install)() except -1
+        void (*uninstall)() noexcept
+        void (*visit_slots)(slot_visitor visit, void *context) noexcept
+        bint installed
+        probe *next
+    probe *probes_registered
+
+cdef extern from "ledger.h":
+    ctypedef struct ledger:
+        pass
+    ledger *ledger_new()
+    void ledger_delete(ledger *book)
+    void ledger_resume(ledger *book)
+    void ledger_pause(ledger *book)
+    const void *ledger_snapshot(ledger *book, size_t *size)
+    void ledger_abandon()
+
+cdef extern from "numpy_api.h":
+    void **PyArray_API
+
+cdef extern from *:
+    """
+    static const void *type_address(PyObject *type)
+    {
+        return (const void *)((PyTypeObject *)type)->tp_new;
+    }
+    """
+    const void *type_address(object type)
+
+ABI_VERSION = INTERPROBE_ABI
+
+
+cdef class Ledger:
+    """What one recording has seen; written by the native hooks while it is resumed."""
+
+    cdef ledger *book
+    cdef readonly int pid
+
+    def __cinit__(self):
+        self.book = ledger_new()
+        if self.book == NULL:
+            raise MemoryError("no room for another ledger: at most 64 recordings can be open at once")
+        self.pid = os.getpid()
+
+    def __dealloc__(self):
+        if self.book != NULL:
+            ledger_delete(self.book)
+
+    def resume(self):
+        """Let hooks write into this ledger."""
+        ledger_resume(self.book)
+
+    def pause(self):
+        """Stop hooks from writing into this ledger; what it holds stays."""
+        ledger_pause(self.book)
+
+    def snapshot(self):
+        """The ledger's bytes as they are now, for :mod:`interprobe.ledger` to read."""
+        cdef size_t size = 0
+        cdef const void *region = ledger_snapshot(self.book, &size)
+        return PyBytes_FromStringAndSize(<const char *>region, <Py_ssize_t>size)
+
+
+cdef probe *find_probe(str name) except NULL:
+    cdef bytes wanted = name.encode()
+    cdef probe *each = probes_registered
+    while each != NULL:
+        if each.name == wanted:
+            return each
+        each = each.next
+    raise LookupError(f"no native probe is called {name!r}")
+
+
+def probe_names():
+    """Names of all native probes, sorted."""
+    names = []
+    cdef probe *each = probes_registered
+    while each != NULL:
+        names.append((<bytes>each.name).decode())
+        each = each.next
+    return sorted(names)
+
+
+def install(str name):
+    """Put a probe's hooks in place; does nothing where they already are.
+
+    Raises:
+        LookupError: There is no probe of that name.
+        RuntimeError: This NumPy or CPython does not allow it; nothing is left patched.
+    """
+    cdef probe *found = find_probe(name)
+    if not found.installed:
+        found.install()
+        found.installed = True
+
+
+def uninstall(str name):
+    """Put back every pointer that a probe has changed; does nothing where none is."""
+    cdef probe *found = find_probe(name)
+    if found.installed:
+        found.uninstall()
+        found.installed = False
+
+
+def installed():
+    """Names of the probes whose hooks are in place, sorted."""
+    return [name for name in probe_names() if find_probe(name).installed]
+
+
+cdef void collect_slot(const char *name, void *value, void *context) noexcept:
+    (<list>context).append(((<bytes>name).decode(), <size_t>value))
+
+
+def patched_slots():
+    """Each pointer that a probe may change, as (probe, slot, present value), for tests and doctor."""
+    slots = []
+    cdef probe *each = probes_registered
+    while each != NULL:
+        found = []
+        each.visit_slots(collect_slot, <void *>found)
+        slots.extend(((<bytes>each.name).decode(), slot, value) for slot, value in found)
+        each = each.next
+    return slots
+
+
+def current_position():
+    """What the hooks take for the caller's position: (file, function, line, column, end_line,
+    end_column) of the innermost frame, and the same of the nearest frame of the user's, or None."""
+    cdef position at
+    frames_locate(&at)
+    return describe_place(at.here), describe_place(at.user)
+
+
+cdef object describe_place(unsigned int id):
+    cdef const place *seen = places_get(id)
+    if seen == NULL:
+        return None
+    return ((<bytes>seen.file).decode(), (<bytes>seen.function).decode(), seen.line, seen.column,
+            seen.end_line, seen.end_column)
+
+
+def set_ownership(list user, list library, list interprobe):
+    """Set the path prefixes that decide whose code a file is; the user's win over the others."""
+    lists = [b"".join(os.fsencode(path) + b"\0" for path in paths if path) + b"\0"
+             for paths in (user, library, interprobe)]
+    if ownership_set(lists[0], lists[1], lists[2]) < 0:
+        raise MemoryError
+
+
+def is_user_file(str file):
+    """Whether code from ``file`` counts as the user's own."""
+    return ownership_of(file.encode("utf-8", "replace")) == 0
+
+
+cdef void after_fork_in_child() noexcept:
+    allocations_after_fork()
+    ledger_abandon()
+
+
+def _after_fork_in_child():
+    after_fork_in_child()
+
+
+import_numpy()
+clock_select()
+frames_initialise()
+wrappers_initialise()
+
+
+def _initialise_origin():
+    import _ctypes
+    origin_initialise(PyArray_API[2], type_address(_ctypes.CFuncPtr))
+
+
+_initialise_origin()
+os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -1,0 +1,273 @@
+/* The probe of array data: every block that NumPy's default handler hands out, in every thread.
+ *
+ * NEP 49's PyDataMem_SetHandler is a context variable, which threads do not inherit; so the function
+ * pointers inside the default handler's struct are replaced instead. Blocks are the same malloc'ed
+ * memory with and without the probe: arrays made under it can be freed after it, and the reverse.
+ * Not seen: a program's own handler, and NumPy memory that is no array data (StringDType's heap).
+ */
+#include "allocations.h"
+
+#include "frames.h"
+#include "ledger.h"
+#include "numpy_api.h"
+#include "probe.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct {
+    void *data; /* NULL: empty */
+    uint64_t bytes;
+    uint64_t serial;
+    uint64_t booked; /* the ledgers that counted it, a bit each */
+} block;
+
+static PyDataMemAllocator *patched;  /* inside NumPy's default handler */
+static PyDataMemAllocator original;
+static block *blocks; /* open addressing, linear probing */
+static size_t blocks_size, blocks_used;
+static uint64_t serials;
+static char lock; /* allocations may come from threads without the GIL */
+
+static inline void
+acquire(void)
+{
+    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+static inline void
+release(void)
+{
+    __atomic_clear(&lock, __ATOMIC_RELEASE);
+}
+
+void
+allocations_after_fork(void)
+{
+    release();
+}
+
+static inline size_t
+home_of(const void *data, size_t size)
+{
+    uint64_t word = (uint64_t)(uintptr_t)data >> 4; /* malloc aligns to 16 */
+    return (size_t)((word * 0x9E3779B97F4A7C15u) >> 20) & (size - 1);
+}
+
+static bool
+grow(void)
+{
+    size_t size = blocks_size ? blocks_size * 2 : 1024;
+    block *grown = calloc(size, sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < blocks_size; i++) {
+        if (blocks[i].data != NULL) {
+            size_t slot = home_of(blocks[i].data, size);
+            while (grown[slot].data != NULL) {
+                slot = (slot + 1) & (size - 1);
+            }
+            grown[slot] = blocks[i];
+        }
+    }
+    free(blocks);
+    blocks = grown;
+    blocks_size = size;
+    return true;
+}
+
+static block *
+find(const void *data)
+{
+    if (blocks_size == 0) {
+        return NULL;
+    }
+    for (size_t slot = home_of(data, blocks_size); blocks[slot].data != NULL;
+         slot = (slot + 1) & (blocks_size - 1)) {
+        if (blocks[slot].data == data) {
+            return &blocks[slot];
+        }
+    }
+    return NULL;
+}
+
+/* Empties a slot and moves later blocks of its run back, so that no tombstones pile up. */
+static void
+forget(block *found)
+{
+    size_t hole = (size_t)(found - blocks);
+    size_t slot = hole;
+    for (;;) {
+        slot = (slot + 1) & (blocks_size - 1);
+        if (blocks[slot].data == NULL) {
+            break;
+        }
+        size_t home = home_of(blocks[slot].data, blocks_size);
+        if (((slot - home) & (blocks_size - 1)) >= ((slot - hole) & (blocks_size - 1))) {
+            blocks[hole] = blocks[slot];
+            hole = slot;
+        }
+    }
+    blocks[hole].data = NULL;
+    blocks_used--;
+}
+
+/* Returns the bytes of the block that ended, or 0 where it was not known. */
+static uint64_t
+note_end(void *data)
+{
+    if (data == NULL || __atomic_load_n(&blocks_used, __ATOMIC_RELAXED) == 0) {
+        return 0;
+    }
+    uint64_t bytes = 0;
+    acquire();
+    block *found = find(data);
+    if (found != NULL) {
+        bytes = found->bytes;
+        ledger_freed(found->serial, found->bytes, found->booked);
+        forget(found);
+    }
+    release();
+    return bytes;
+}
+
+static void
+note_start(void *data, size_t bytes)
+{
+    if (data == NULL || !ledger_active) {
+        return;
+    }
+    bool attached = frames_thread_attached();
+    acquire();
+    if ((blocks_used + 1) * 2 <= blocks_size || grow()) {
+        size_t slot = home_of(data, blocks_size);
+        while (blocks[slot].data != NULL && blocks[slot].data != data) {
+            slot = (slot + 1) & (blocks_size - 1);
+        }
+        if (blocks[slot].data == NULL) {
+            blocks_used++;
+        } else {
+            /* Its end passed no hook (freed by another handler): it is over all the same. */
+            ledger_freed(blocks[slot].serial, blocks[slot].bytes, blocks[slot].booked);
+        }
+        uint64_t serial = ++serials;
+        blocks[slot] = (block){data, bytes, serial, ledger_allocated(serial, bytes, attached)};
+    }
+    release();
+}
+
+uint64_t
+allocations_serial(const void *data)
+{
+    acquire();
+    block *found = find(data);
+    uint64_t serial = found == NULL ? 0 : found->serial;
+    release();
+    return serial;
+}
+
+static void *
+probed_malloc(void *ctx, size_t size)
+{
+    void *data = original.malloc(ctx, size);
+    note_start(data, size);
+    return data;
+}
+
+static void *
+probed_calloc(void *ctx, size_t nelem, size_t elsize)
+{
+    void *data = original.calloc(ctx, nelem, elsize);
+    note_start(data, nelem * elsize);
+    return data;
+}
+
+static void *
+probed_realloc(void *ctx, void *old, size_t size)
+{
+    /* Ended first: once realloc returns, another thread may hold the old address. */
+    uint64_t bytes = note_end(old);
+    void *data = original.realloc(ctx, old, size);
+    if (data != NULL) {
+        note_start(data, size);
+    } else if (bytes != 0) {
+        note_start(old, bytes); /* refused: the old block lives on */
+    }
+    return data;
+}
+
+static void
+probed_free(void *ctx, void *data, size_t size)
+{
+    note_end(data);
+    original.free(ctx, data, size);
+}
+
+static PyDataMemAllocator *
+default_allocator(void)
+{
+    PyDataMem_Handler *handler = PyCapsule_GetPointer(PyDataMem_DefaultHandler, "mem_handler");
+    if (handler == NULL) {
+        return NULL;
+    }
+    if (handler->version != 1) {
+        PyErr_Format(PyExc_RuntimeError, "NumPy's memory handler has version %d, not 1",
+                     (int)handler->version);
+        return NULL;
+    }
+    return &handler->allocator;
+}
+
+static int
+install(void)
+{
+    PyDataMemAllocator *target = default_allocator();
+    if (target == NULL) {
+        return -1;
+    }
+    original = *target;
+    patched = target;
+    if (patch_pointer((void **)&target->free, (void *)probed_free, "NumPy's memory handler") < 0) {
+        return -1;
+    }
+    target->malloc = probed_malloc;
+    target->calloc = probed_calloc;
+    target->realloc = probed_realloc;
+    return 0;
+}
+
+static void
+uninstall(void)
+{
+    patched->malloc = original.malloc;
+    patched->calloc = original.calloc;
+    patched->realloc = original.realloc;
+    patched->free = original.free;
+    acquire();
+    free(blocks); /* no ledger is open any more: nothing asks for these blocks */
+    blocks = NULL;
+    blocks_size = blocks_used = 0;
+    release();
+}
+
+static void
+visit_slots(slot_visitor visit, void *context)
+{
+    PyDataMemAllocator *target = default_allocator();
+    if (target == NULL) {
+        PyErr_Clear();
+        return;
+    }
+    visit("PyDataMem.malloc", (void *)target->malloc, context);
+    visit("PyDataMem.calloc", (void *)target->calloc, context);
+    visit("PyDataMem.realloc", (void *)target->realloc, context);
+    visit("PyDataMem.free", (void *)target->free, context);
+}
+
+static probe allocations_probe = {"allocations", install, uninstall, visit_slots, false, NULL};
+REGISTER_PROBE(allocations_probe)

@@ -1,0 +1,252 @@
+/* The probe of conversions asked for in C and C++: NumPy's C-API table.
+ *
+ * Every extension fetches the one table through _ARRAY_API. A trampoline in a slot sees source,
+ * result and the requirement flags, and its return address lies in the extension that asked.
+ * Extensions that keep function pointers of their own (pybind11 reads the table at first use) keep
+ * the trampolines after uninstall: these live as long as the process and pass straight through.
+ * Not seen: what such an extension read before the probe was installed, and NumPy's own calls, which
+ * do not pass the table.
+ */
+#include "clock.h"
+#include "copies.h"
+#include "probe.h"
+
+#include <string.h>
+
+/* Slot numbers: NumPy's __multiarray_api.h, unchanged since 1.x but for what 2.0 removed. */
+enum slot {
+    CAST_TO_TYPE = 49, COPY_INTO = 50, COPY_ANY_INTO = 51, FROM_ANY = 69, ENSURE_ARRAY = 70,
+    ENSURE_ANY_ARRAY = 71, NEW_COPY = 85, CHECK_FROM_ANY = 108, FROM_ARRAY = 109,
+};
+
+/* Set when the table is patched; never cleared, for the sake of pointers kept elsewhere. */
+static PyObject *(*original_from_any)(PyObject *, PyArray_Descr *, int, int, int, PyObject *);
+static PyObject *(*original_check_from_any)(PyObject *, PyArray_Descr *, int, int, int, PyObject *);
+static PyObject *(*original_from_array)(PyArrayObject *, PyArray_Descr *, int);
+static PyObject *(*original_new_copy)(PyArrayObject *, NPY_ORDER);
+static PyObject *(*original_cast_to_type)(PyArrayObject *, PyArray_Descr *, int);
+static int (*original_copy_into)(PyArrayObject *, PyArrayObject *);
+static int (*original_copy_any_into)(PyArrayObject *, PyArrayObject *);
+static PyObject *(*original_ensure_array)(PyObject *);
+static PyObject *(*original_ensure_any_array)(PyObject *);
+
+static void
+observe(const char *mechanism, PyObject *source, PyObject *result, int flags, uint64_t started,
+        void *caller)
+{
+    PyArrayObject *array = array_or_null(result);
+    if (array == NULL || source == result || !ledger_active) {
+        return;
+    }
+    conversion done = {
+        .mechanism = mechanism,
+        .demanded = flags & (NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_F_CONTIGUOUS | NPY_ARRAY_ALIGNED |
+                             NPY_ARRAY_WRITEABLE),
+        .caller = (uint64_t)(uintptr_t)caller,
+        .started = started,
+    };
+    if (flags & NPY_ARRAY_ENSURECOPY) {
+        done.demanded |= NPY_ARRAY_OWNDATA;
+    }
+    if (PyArray_Check(source)) {
+        copies_of_array(&done, (PyArrayObject *)source, array);
+    } else {
+        copies_of_object(&done, source, array);
+    }
+}
+
+static PyObject *
+probed_from_any(PyObject *source, PyArray_Descr *dtype, int least, int most, int flags,
+                PyObject *context)
+{
+    if (!ledger_active) {
+        return original_from_any(source, dtype, least, most, flags, context);
+    }
+    uint64_t started = clock_ticks();
+    PyObject *result = original_from_any(source, dtype, least, most, flags, context);
+    observe("PyArray_FromAny", source, result, flags, started, __builtin_return_address(0));
+    return result;
+}
+
+static PyObject *
+probed_check_from_any(PyObject *source, PyArray_Descr *dtype, int least, int most, int flags,
+                      PyObject *context)
+{
+    if (!ledger_active) {
+        return original_check_from_any(source, dtype, least, most, flags, context);
+    }
+    uint64_t started = clock_ticks();
+    PyObject *result = original_check_from_any(source, dtype, least, most, flags, context);
+    observe("PyArray_CheckFromAny", source, result, flags, started, __builtin_return_address(0));
+    return result;
+}
+
+static PyObject *
+probed_from_array(PyArrayObject *source, PyArray_Descr *dtype, int flags)
+{
+    if (!ledger_active) {
+        return original_from_array(source, dtype, flags);
+    }
+    uint64_t started = clock_ticks();
+    PyObject *result = original_from_array(source, dtype, flags);
+    observe("PyArray_FromArray", (PyObject *)source, result, flags, started,
+            __builtin_return_address(0));
+    return result;
+}
+
+static PyObject *
+probed_new_copy(PyArrayObject *source, NPY_ORDER order)
+{
+    if (!ledger_active) {
+        return original_new_copy(source, order);
+    }
+    uint64_t started = clock_ticks();
+    PyObject *result = original_new_copy(source, order);
+    observe("PyArray_NewCopy", (PyObject *)source, result, 0, started, __builtin_return_address(0));
+    return result;
+}
+
+static PyObject *
+probed_cast_to_type(PyArrayObject *source, PyArray_Descr *dtype, int fortran)
+{
+    if (!ledger_active) {
+        return original_cast_to_type(source, dtype, fortran);
+    }
+    uint64_t started = clock_ticks();
+    PyObject *result = original_cast_to_type(source, dtype, fortran);
+    observe("PyArray_CastToType", (PyObject *)source, result, 0, started,
+            __builtin_return_address(0));
+    return result;
+}
+
+/* These two steal the reference to their source, which must outlive the call to be looked at. */
+static PyObject *
+probed_ensure_array(PyObject *source)
+{
+    if (!ledger_active || source == NULL) {
+        return original_ensure_array(source);
+    }
+    Py_INCREF(source);
+    uint64_t started = clock_ticks();
+    PyObject *result = original_ensure_array(source);
+    observe("PyArray_EnsureArray", source, result, 0, started, __builtin_return_address(0));
+    Py_DECREF(source);
+    return result;
+}
+
+static PyObject *
+probed_ensure_any_array(PyObject *source)
+{
+    if (!ledger_active || source == NULL) {
+        return original_ensure_any_array(source);
+    }
+    Py_INCREF(source);
+    uint64_t started = clock_ticks();
+    PyObject *result = original_ensure_any_array(source);
+    observe("PyArray_EnsureAnyArray", source, result, 0, started, __builtin_return_address(0));
+    Py_DECREF(source);
+    return result;
+}
+
+static void
+observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source, uint64_t started,
+             void *caller)
+{
+    /* A single element spread over the target is a fill, not a copy of an array. */
+    if (ledger_active && PyArray_NDIM(source) > 0) {
+        const conversion done = {.mechanism = mechanism, .existing = true, .started = started,
+                                 .caller = (uint64_t)(uintptr_t)caller};
+        copies_of_array(&done, source, target);
+    }
+}
+
+static int
+probed_copy_into(PyArrayObject *target, PyArrayObject *source)
+{
+    if (!ledger_active) {
+        return original_copy_into(target, source);
+    }
+    uint64_t started = clock_ticks();
+    int status = original_copy_into(target, source);
+    if (status == 0) {
+        observe_into("PyArray_CopyInto", target, source, started, __builtin_return_address(0));
+    }
+    return status;
+}
+
+static int
+probed_copy_any_into(PyArrayObject *target, PyArrayObject *source)
+{
+    if (!ledger_active) {
+        return original_copy_any_into(target, source);
+    }
+    uint64_t started = clock_ticks();
+    int status = original_copy_any_into(target, source);
+    if (status == 0) {
+        observe_into("PyArray_CopyAnyInto", target, source, started, __builtin_return_address(0));
+    }
+    return status;
+}
+
+typedef struct {
+    int slot;
+    const char *name;
+    void *trampoline;
+    void **original;
+} entry;
+
+static const entry entries[] = {
+    {FROM_ANY, "PyArray_FromAny", (void *)probed_from_any, (void **)&original_from_any},
+    {CHECK_FROM_ANY, "PyArray_CheckFromAny", (void *)probed_check_from_any,
+     (void **)&original_check_from_any},
+    {FROM_ARRAY, "PyArray_FromArray", (void *)probed_from_array, (void **)&original_from_array},
+    {NEW_COPY, "PyArray_NewCopy", (void *)probed_new_copy, (void **)&original_new_copy},
+    {CAST_TO_TYPE, "PyArray_CastToType", (void *)probed_cast_to_type,
+     (void **)&original_cast_to_type},
+    {COPY_INTO, "PyArray_CopyInto", (void *)probed_copy_into, (void **)&original_copy_into},
+    {COPY_ANY_INTO, "PyArray_CopyAnyInto", (void *)probed_copy_any_into,
+     (void **)&original_copy_any_into},
+    {ENSURE_ARRAY, "PyArray_EnsureArray", (void *)probed_ensure_array,
+     (void **)&original_ensure_array},
+    {ENSURE_ANY_ARRAY, "PyArray_EnsureAnyArray", (void *)probed_ensure_any_array,
+     (void **)&original_ensure_any_array},
+};
+enum { ENTRY_COUNT = sizeof entries / sizeof entries[0] };
+
+static void
+restore(int count)
+{
+    for (int i = 0; i < count; i++) {
+        PyArray_API[entries[i].slot] = *entries[i].original;
+    }
+}
+
+static int
+install(void)
+{
+    for (int i = 0; i < ENTRY_COUNT; i++) {
+        *entries[i].original = PyArray_API[entries[i].slot];
+        if (patch_pointer(&PyArray_API[entries[i].slot], entries[i].trampoline, entries[i].name) < 0) {
+            restore(i);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void
+uninstall(void)
+{
+    restore(ENTRY_COUNT);
+}
+
+static void
+visit_slots(slot_visitor visit, void *context)
+{
+    for (int i = 0; i < ENTRY_COUNT; i++) {
+        visit(entries[i].name, PyArray_API[entries[i].slot], context);
+    }
+}
+
+static probe capi_probe = {"numpy-c-api", install, uninstall, visit_slots, false, NULL};
+REGISTER_PROBE(capi_probe)

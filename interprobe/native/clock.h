@@ -1,0 +1,37 @@
+/* Reads a monotonic tick counter; ticks become seconds only when a trace is sealed. */
+#ifndef INTERPROBE_CLOCK_H
+#define INTERPROBE_CLOCK_H
+
+#include <stdint.h>
+#include <time.h>
+
+static inline uint64_t
+clock_nanoseconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+#if defined(__x86_64__)
+/* The time-stamp counter costs less than half of clock_gettime (10 against 24 ns where measured).
+ * It is used only where the kernel itself trusts it as its clock source: see clock_select. */
+#include <x86intrin.h>
+extern int clock_uses_tsc;
+static inline uint64_t
+clock_ticks(void)
+{
+    return clock_uses_tsc ? __rdtsc() : clock_nanoseconds();
+}
+#else
+static inline uint64_t
+clock_ticks(void)
+{
+    return clock_nanoseconds();
+}
+#endif
+
+/* Chooses the counter, once, before any event is timed. */
+void clock_select(void);
+
+#endif

@@ -1,0 +1,231 @@
+/* Tells copies from views, and names what the transfer did and which requirement forced it. */
+#include "copies.h"
+
+#include "allocations.h"
+#include "clock.h"
+#include "frames.h"
+#include "origin.h"
+#include "wrappers.h"
+
+#include <string.h>
+
+#define SAMPLES 16 /* words of a result that are hashed to tell whether a buffer changed */
+
+__thread uint64_t *copies_in_flight = NULL;
+
+static unsigned
+kind_of_transfer(const layout *source, const layout *result)
+{
+    unsigned kind = 0;
+    if (!layout_same_type(source, result) && result->descr != NULL) {
+        kind |= KIND_CAST;
+    }
+    if (source->byteorder != result->byteorder && source->byteorder != '|' &&
+        result->byteorder != '|') {
+        kind |= KIND_BYTESWAP;
+    }
+    if (!source->aligned) {
+        kind |= KIND_ALIGN;
+    }
+    bool spread = source->elsize > 0 && result->elsize > 0 && result->descr != NULL &&
+                  source->nbytes / source->elsize < result->nbytes / result->elsize;
+    if (spread || (layout_is_broadcast(source) && !layout_is_broadcast(result))) {
+        kind |= KIND_BROADCAST;
+    } else if (!(source->contiguous_c && result->contiguous_c) &&
+               !(source->contiguous_f && result->contiguous_f)) {
+        kind |= KIND_STRIDED;
+    }
+    return kind ? kind : KIND_DUPLICATE;
+}
+
+static unsigned
+unmet_requirements(const layout *source, const layout *result, int demanded)
+{
+    unsigned unmet = 0;
+    if (!layout_same_type(source, result)) {
+        unmet |= UNMET_DTYPE;
+    }
+    if (source->byteorder != result->byteorder && source->byteorder != '|' &&
+        result->byteorder != '|') {
+        unmet |= result->byteorder == NPY_NATBYTE ? UNMET_NOTSWAPPED : UNMET_DTYPE;
+    }
+    if ((demanded & NPY_ARRAY_C_CONTIGUOUS) && !source->contiguous_c) {
+        unmet |= UNMET_C;
+    }
+    if ((demanded & NPY_ARRAY_F_CONTIGUOUS) && !source->contiguous_f) {
+        unmet |= UNMET_F;
+    }
+    if ((demanded & NPY_ARRAY_ALIGNED) && !source->aligned) {
+        unmet |= UNMET_ALIGNED;
+    }
+    if ((demanded & NPY_ARRAY_WRITEABLE) && !source->writeable) {
+        unmet |= UNMET_WRITEABLE;
+    }
+    if (demanded & NPY_ARRAY_OWNDATA) {
+        unmet |= UNMET_OWNDATA;
+    }
+    return unmet;
+}
+
+/* The allocation that an array's memory lies in: its number, mixed with the first element's offset
+ * in it. Memory of unknown origin is known by its address alone. */
+static uint64_t
+identity_of(PyArrayObject *array)
+{
+    const char *data = PyArray_DATA(array);
+    PyObject *owner = (PyObject *)array;
+    while (PyArray_BASE((PyArrayObject *)owner) != NULL &&
+           PyArray_Check(PyArray_BASE((PyArrayObject *)owner))) {
+        owner = PyArray_BASE((PyArrayObject *)owner);
+    }
+    uint64_t serial = allocations_serial(PyArray_DATA((PyArrayObject *)owner));
+    return ((uint64_t)(uintptr_t)data ^ (serial << 47) ^ (serial * 0x9E3779B97F4A7C15u)) | 1;
+}
+
+static uint64_t
+hash_sample(const layout *in)
+{
+    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)in->nbytes;
+    if (!in->contiguous_c && !in->contiguous_f) {
+        return hash;
+    }
+    npy_intp step = in->nbytes / SAMPLES;
+    for (int i = 0; i < SAMPLES; i++) {
+        npy_intp at = i * step;
+        uint64_t word = 0;
+        npy_intp left = in->nbytes - at;
+        memcpy(&word, in->data + at, left < 8 ? (size_t)left : 8);
+        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+        hash ^= hash >> 33;
+    }
+    return hash;
+}
+
+static void
+book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, const layout *source,
+     const layout *result, uint64_t identity)
+{
+    copy_event event;
+    memset(&event, 0, sizeof event);
+    event.ticks = clock_ticks() - done->started;
+    position at;
+    frames_locate(&at);
+    if (at.own) {
+        return;
+    }
+    event.mechanism = done->mechanism;
+    if (source != NULL) {
+        wrappers_refine(&at, source, &event.mechanism, &unmet, &asked_for);
+    }
+    copy_key *key = &event.key;
+    char here;
+    uint64_t path = done->caller ? done->caller : at.eval_stack - (uintptr_t)&here;
+    key->origin = origin_of(path, at.here);
+    key->mechanism = (uint64_t)(uintptr_t)event.mechanism;
+    key->place = at.here;
+    key->user_place = at.user;
+    key->kind = (uint16_t)kind;
+    key->unmet = (uint16_t)unmet;
+    key->is_explicit = asked_for && unmet == 0;
+    if (source != NULL) {
+        key->has_source = 1;
+        key->source_elsize = (uint32_t)source->elsize;
+        key->source_kind = source->kind;
+        key->source_byteorder = source->byteorder;
+        key->source_order = source->order;
+        key->source_ndim = (uint8_t)source->ndim;
+        key->source_aligned = source->aligned;
+        key->source_writeable = source->writeable;
+    }
+    key->result_elsize = (uint32_t)result->elsize;
+    key->result_kind = result->kind;
+    key->result_byteorder = result->byteorder;
+    key->result_order = result->order;
+    key->result_ndim = (uint8_t)result->ndim;
+    event.source = source;
+    event.result = result;
+    event.bytes = done->bytes ? done->bytes : (uint64_t)result->nbytes;
+    event.source_identity = identity;
+    event.contents = identity ? hash_sample(result) : 0;
+    if (copies_in_flight != NULL) {
+        *copies_in_flight += event.bytes;
+    }
+    ledger_book_copy(&event);
+}
+
+void
+copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *result)
+{
+    if (source == result) {
+        return;
+    }
+    layout from, to;
+    layout_read(&to, result);
+    layout_read(&from, source);
+    if (to.nbytes == 0 || (!done->existing && layout_overlap(&from, &to))) {
+        return; /* nothing to copy, or a view */
+    }
+    unsigned unmet = unmet_requirements(&from, &to, done->demanded);
+    book(done, kind_of_transfer(&from, &to), unmet, done->asked_for, &from, &to,
+         identity_of(source));
+}
+
+void
+copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes)
+{
+    npy_intp extent, step;
+    layout from, to;
+    layout_read(&from, source);
+    layout_of_bytes(&to, PyBytes_AS_STRING(bytes), PyBytes_GET_SIZE(bytes), &extent, &step);
+    if (to.nbytes == 0) {
+        return;
+    }
+    /* The bytes follow the order that was asked for: what is contiguous that way is not rewritten. */
+    to.contiguous_c = !(done->demanded & NPY_ARRAY_F_CONTIGUOUS);
+    to.contiguous_f = !to.contiguous_c;
+    unsigned kind = kind_of_transfer(&from, &to);
+    to.contiguous_c = to.contiguous_f = true;
+    book(done, kind, 0, true, &from, &to, identity_of(source));
+}
+
+/* A view of an exporter's memory through the buffer protocol, or NULL; no exception is left. Only
+ * exporters written in C are asked, so that no Python code runs. */
+static PyArrayObject *
+view_of_buffer(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    bool in_c = !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
+    if (!in_c || !PyObject_CheckBuffer(object) || PyBytes_Check(object) ||
+        PyArray_IsScalar(object, Generic)) {
+        return NULL;
+    }
+    PyObject *memory = PyMemoryView_FromObject(object);
+    PyObject *view = NULL;
+    if (memory != NULL) {
+        view = PyArray_FROM_O(memory);
+        Py_DECREF(memory);
+    }
+    if (view == NULL) {
+        PyErr_Clear();
+    }
+    return array_or_null(view);
+}
+
+void
+copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result)
+{
+    if (PyArray_BASE(result) != NULL || PyArray_NBYTES(result) == 0) {
+        return;
+    }
+    PyArrayObject *view = view_of_buffer(source);
+    if (view != NULL) {
+        copies_of_array(done, view, result);
+        Py_DECREF(view);
+        return;
+    }
+    if (PyList_Check(source) || PyTuple_Check(source)) {
+        layout to;
+        layout_read(&to, result);
+        book(done, KIND_SEQUENCE, 0, false, NULL, &to, 0);
+    }
+}

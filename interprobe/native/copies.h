@@ -1,0 +1,38 @@
+/* Decides what a conversion did and why, from the source and the result, and books it. */
+#ifndef INTERPROBE_COPIES_H
+#define INTERPROBE_COPIES_H
+
+#include "ledger.h"
+#include "numpy_api.h"
+
+typedef struct {
+    const char *mechanism; /* a static string: its address identifies the mechanism */
+    int demanded;          /* NPY_ARRAY_* flags that the callee asked for */
+    bool asked_for;        /* the program asked for a copy by name */
+    bool existing;         /* the result existed before: its memory may overlap the source's */
+    uint64_t caller;       /* return address into native code, or 0 */
+    uint64_t bytes;        /* written; 0: all of the result */
+    uint64_t started;      /* clock_ticks before the call */
+} conversion;
+
+/* The array in `object`, or NULL. */
+static inline PyArrayObject *
+array_or_null(PyObject *object)
+{
+    return object != NULL && PyArray_Check(object) ? (PyArrayObject *)object : NULL;
+}
+
+/* Books the conversion if `result` is a copy of `source`; a view or an empty array books nothing. */
+void copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *result);
+
+/* Books bytes made from an array, as tobytes() does. */
+void copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes);
+
+/* Books an array made from something that is no array: a list, a tuple, a buffer. Scalars, and
+ * objects that make an array themselves (__array__), book nothing: no source was seen. */
+void copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result);
+
+/* Bytes copied since the thread began its crossing in flight, if it has one. */
+extern __thread uint64_t *copies_in_flight;
+
+#endif

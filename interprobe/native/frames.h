@@ -1,0 +1,34 @@
+/* Where the running thread is: its innermost Python position and the nearest one of the user's. */
+#ifndef INTERPROBE_FRAMES_H
+#define INTERPROBE_FRAMES_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#include "places.h"
+
+typedef struct {
+    place_id here;        /* the innermost Python frame; 0 where the thread runs none */
+    place_id user;        /* the nearest frame of the user's own code; 0 where there is none */
+    uintptr_t eval_stack; /* C stack address of the evaluation loop that runs `here`; 0 unknown */
+    PyCodeObject *code;   /* borrowed: the code of `here` */
+    void *frame;          /* opaque: for frames_local */
+    bool own;             /* `here` is interprobe's own code: record nothing */
+} position;
+
+/* Reserves what the frame walk needs. Returns 0, or -1 with an exception. GIL held. */
+int frames_initialise(void);
+
+/* True when the calling thread holds the GIL of the main interpreter. Safe to call without it. */
+bool frames_thread_attached(void);
+
+/* Fills `out`. GIL held. Runs no Python code and leaves a set exception as it is. */
+void frames_locate(position *out);
+
+/* A borrowed reference to local variable `index` of the located frame, or NULL. GIL held. */
+PyObject *frames_local(const position *at, int index);
+
+/* The start of CPython's evaluation loop, which ends a search through the C stack. */
+const void *frames_evaluation_loop(void);
+
+#endif

@@ -1,0 +1,206 @@
+/* Reads, compares and stores array layouts. */
+#include "layout.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static char
+explicit_byteorder(const PyArray_Descr *descr, npy_intp elsize)
+{
+    switch (descr->byteorder) {
+    case '<':
+    case '>':
+        return descr->byteorder;
+    case '=':
+        return elsize > 1 ? NPY_NATBYTE : '|';
+    default:
+        return '|';
+    }
+}
+
+void
+layout_read(layout *out, PyArrayObject *array)
+{
+    out->descr = PyArray_DESCR(array);
+    out->shape = PyArray_DIMS(array);
+    out->strides = PyArray_STRIDES(array);
+    out->data = PyArray_DATA(array);
+    out->ndim = PyArray_NDIM(array);
+    out->elsize = PyDataType_ELSIZE(out->descr);
+    npy_intp elements = 1;
+    for (int i = 0; i < out->ndim; i++) {
+        elements *= out->shape[i];
+    }
+    out->nbytes = elements * out->elsize;
+    out->kind = out->descr->kind;
+    out->byteorder = explicit_byteorder(out->descr, out->elsize);
+    int flags = PyArray_FLAGS(array);
+    out->contiguous_c = (flags & NPY_ARRAY_C_CONTIGUOUS) != 0;
+    out->contiguous_f = (flags & NPY_ARRAY_F_CONTIGUOUS) != 0;
+    out->aligned = (flags & NPY_ARRAY_ALIGNED) != 0;
+    out->writeable = (flags & NPY_ARRAY_WRITEABLE) != 0;
+    out->order = out->contiguous_c ? LAYOUT_C : out->contiguous_f ? LAYOUT_F : LAYOUT_STRIDED;
+}
+
+void
+layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_intp *step)
+{
+    *extent = nbytes;
+    *step = 1;
+    *out = (layout){
+        .descr = NULL, .shape = extent, .strides = step, .data = data, .nbytes = nbytes,
+        .elsize = 1, .ndim = 1, .kind = 'S', .byteorder = '|', .order = LAYOUT_C,
+        .contiguous_c = true, .contiguous_f = true, .aligned = true, .writeable = false,
+    };
+}
+
+bool
+layout_same_type(const layout *a, const layout *b)
+{
+    if (a->descr == b->descr) {
+        return true;
+    }
+    if (a->kind != b->kind || a->elsize != b->elsize) {
+        return false;
+    }
+    if (strchr("biufcO", a->kind) != NULL) {
+        return true; /* kind and size say all: NPY_LONG and NPY_LONGLONG are one type here */
+    }
+    if (a->descr == NULL || b->descr == NULL) {
+        return false;
+    }
+    if (a->kind == 'S' || a->kind == 'U') {
+        return true;
+    }
+    if (a->byteorder == b->byteorder) {
+        return PyArray_EquivTypes(a->descr, b->descr);
+    }
+    return a->kind != 'V'; /* datetimes that differ in byte order: the unit is compared by name */
+}
+
+bool
+layout_is_broadcast(const layout *a)
+{
+    for (int i = 0; i < a->ndim; i++) {
+        if (a->strides[i] == 0 && a->shape[i] > 1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+memory_extent(const layout *a, const char **low, const char **high)
+{
+    const char *first = a->data, *last = a->data;
+    for (int i = 0; i < a->ndim; i++) {
+        npy_intp reach = (a->shape[i] - 1) * a->strides[i];
+        if (reach < 0) {
+            first += reach;
+        } else {
+            last += reach;
+        }
+    }
+    *low = first;
+    *high = last + a->elsize;
+}
+
+bool
+layout_overlap(const layout *a, const layout *b)
+{
+    if (a->nbytes == 0 || b->nbytes == 0) {
+        return false;
+    }
+    if (a->data == b->data) {
+        return true;
+    }
+    const char *low_a, *high_a, *low_b, *high_b;
+    memory_extent(a, &low_a, &high_a);
+    memory_extent(b, &low_b, &high_b);
+    return low_a < high_b && low_b < high_a;
+}
+
+static const char *
+datetime_unit(PyArray_Descr *descr)
+{
+    static const char *const names[] = {"Y", "M", NULL, "W", "D", "h", "m", "s",
+                                        "ms", "us", "ns", "ps", "fs", "as", "generic"};
+    PyArray_DatetimeDTypeMetaData *meta =
+        (PyArray_DatetimeDTypeMetaData *)PyDataType_C_METADATA(descr);
+    int base = meta == NULL ? -1 : (int)meta->meta.base;
+    return base >= 0 && base < (int)(sizeof names / sizeof names[0]) ? names[base] : NULL;
+}
+
+/* NumPy's dtype.name, without running Python. */
+static void
+dtype_name(const layout *in, char *name, size_t size)
+{
+    int bits = (int)in->elsize * 8;
+    if (in->descr == NULL) {
+        snprintf(name, size, "bytes");
+        return;
+    }
+    switch (in->kind) {
+    case 'b':
+        snprintf(name, size, "bool");
+        break;
+    case 'i':
+        snprintf(name, size, "int%d", bits);
+        break;
+    case 'u':
+        snprintf(name, size, "uint%d", bits);
+        break;
+    case 'f':
+        snprintf(name, size, "float%d", bits);
+        break;
+    case 'c':
+        snprintf(name, size, "complex%d", bits);
+        break;
+    case 'M':
+    case 'm': {
+        const char *stem = in->kind == 'M' ? "datetime64" : "timedelta64";
+        const char *unit = datetime_unit(in->descr);
+        if (unit != NULL && strcmp(unit, "generic") != 0) {
+            snprintf(name, size, "%s[%s]", stem, unit);
+        } else {
+            snprintf(name, size, "%s", stem);
+        }
+        break;
+    }
+    case 'O':
+        snprintf(name, size, "object");
+        break;
+    case 'S':
+        snprintf(name, size, "bytes%d", bits);
+        break;
+    case 'U':
+        snprintf(name, size, "str%d", bits);
+        break;
+    case 'V':
+        snprintf(name, size, "void%d", bits);
+        break;
+    case 'T':
+        snprintf(name, size, "StringDType");
+        break;
+    default:
+        snprintf(name, size, "%c%d", in->kind, (int)in->elsize);
+    }
+}
+
+void
+layout_store(stored_layout *out, const layout *in)
+{
+    memset(out->dtype, 0, sizeof out->dtype);
+    dtype_name(in, out->dtype, sizeof out->dtype);
+    out->byteorder = in->byteorder;
+    out->order = in->order;
+    out->aligned = in->aligned;
+    out->writeable = in->writeable;
+    out->ndim = in->ndim;
+    out->nbytes = in->nbytes;
+    int64_t *dims = (int64_t *)(out + 1);
+    for (int i = 0; i < in->ndim; i++) {
+        dims[i] = in->shape[i];
+        dims[in->ndim + i] = in->strides[i];
+    }
+}

@@ -1,0 +1,65 @@
+/* How an array lies in memory: read from a live array, compared, and written into a ledger. */
+#ifndef INTERPROBE_LAYOUT_H
+#define INTERPROBE_LAYOUT_H
+
+#include "numpy_api.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { LAYOUT_C = 'C', LAYOUT_F = 'F', LAYOUT_STRIDED = 'S' };
+
+/* A view of a live array's layout: valid as long as the array is, and unchanged. */
+typedef struct {
+    PyArray_Descr *descr;     /* borrowed */
+    const npy_intp *shape;    /* borrowed, `ndim` long */
+    const npy_intp *strides;  /* borrowed, `ndim` long, bytes */
+    char *data;               /* first element */
+    npy_intp nbytes;          /* elements times item size */
+    npy_intp elsize;          /* bytes */
+    int ndim;
+    char kind;                /* NumPy's kind letter: f, i, u, c, b, M, m, S, U, V, O, ... */
+    char byteorder;           /* '<', '>' or '|' */
+    char order;               /* LAYOUT_C (also where both hold), LAYOUT_F or LAYOUT_STRIDED */
+    bool contiguous_c;
+    bool contiguous_f;
+    bool aligned;
+    bool writeable;
+} layout;
+
+/* A layout as it stands in a ledger; `ndim` lengths, then `ndim` strides follow it. */
+typedef struct {
+    char dtype[40];   /* NumPy's name of the element type, NUL-padded */
+    char byteorder;
+    char order;
+    uint8_t aligned;
+    uint8_t writeable;
+    int32_t ndim;
+    int64_t nbytes;
+} stored_layout;
+
+void layout_read(layout *out, PyArrayObject *array);
+
+/* A one-dimensional block of `nbytes` bytes, such as the result of tobytes(). `extent` and `step`
+ * are the caller's storage for the shape and the strides. */
+void layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_intp *step);
+
+/* Whether both hold the same element type, byte order aside. */
+bool layout_same_type(const layout *a, const layout *b);
+
+/* Whether a dimension longer than one is walked with stride 0, as np.broadcast_to does. */
+bool layout_is_broadcast(const layout *a);
+
+/* Whether the memory extents of both arrays overlap: the test that tells a view from a copy. */
+bool layout_overlap(const layout *a, const layout *b);
+
+/* Writes `in` as a stored layout with its dimensions, at `out`. */
+void layout_store(stored_layout *out, const layout *in);
+
+static inline size_t
+layout_stored_size(int ndim)
+{
+    return sizeof(stored_layout) + 2 * (size_t)ndim * sizeof(int64_t);
+}
+
+#endif

@@ -1,0 +1,218 @@
+/* The ledger: what one recording has seen, aggregated by place and layout in one flat region.
+ *
+ * The region is position-independent: entries refer to each other by offset, strings are written at
+ * first sight, so a reader (interprobe/ledger.py) needs nothing but the bytes. Its size grows with
+ * the number of distinct places and layouts, never with the number of events.
+ */
+#ifndef INTERPROBE_LEDGER_H
+#define INTERPROBE_LEDGER_H
+
+#include "layout.h"
+#include "places.h"
+
+#define LEDGER_MAGIC "IPLEDGER"
+#define LEDGER_VERSION 1
+#define LEDGER_REGION (64u << 20) /* reserved address space; pages are touched only when used */
+#define LEDGER_BINS 64            /* timeline bins */
+#define LEDGER_SHAPES 9           /* distinct shapes kept per copy record */
+
+enum entry_type { ENTRY_STRING = 1, ENTRY_PLACE = 2, ENTRY_COPY = 3, ENTRY_CALL = 4 };
+
+typedef uint32_t entry_offset; /* from the start of the region; 0: none */
+
+typedef struct {
+    uint32_t type; /* enum entry_type */
+    uint32_t size; /* bytes, head included; a multiple of 8 */
+} entry_head;
+
+typedef struct {
+    uint64_t highest; /* bytes of live array data at most, in this bin */
+    uint64_t last;    /* at the end of the bin */
+    uint64_t events;  /* 0: the bin repeats what the one before ended with */
+} timeline_bin;
+
+typedef struct {
+    char magic[8];
+    uint32_t version;
+    uint32_t header_size;
+    uint64_t used;    /* bytes of the region that hold data, header included */
+    uint64_t pid;
+    uint64_t dropped; /* events without a record, because the region was full */
+    uint64_t started_ticks;
+    uint64_t started_nanoseconds; /* CLOCK_MONOTONIC */
+    uint64_t now_ticks;           /* at the last snapshot */
+    uint64_t now_nanoseconds;
+    uint64_t active_ticks; /* recorded time, pauses left out, up to the last pause */
+    uint64_t allocations;
+    uint64_t allocated_bytes;
+    uint64_t live_bytes;
+    uint64_t peak_bytes;
+    uint32_t peak_place; /* entry_offset of the line that was running at the peak */
+    uint32_t bin_shift;  /* a bin spans 1 << bin_shift ticks */
+    timeline_bin timeline[LEDGER_BINS];
+} ledger_header;
+
+typedef struct {
+    entry_head head;
+    uint32_t length; /* without the NUL */
+    char text[];
+} string_entry;
+
+typedef struct {
+    entry_head head;
+    entry_offset file;
+    entry_offset function;
+    int32_t line;
+    int32_t column;
+    int32_t end_line;
+    int32_t end_column;
+} place_entry;
+
+enum copy_kind {
+    KIND_STRIDED = 1, KIND_CAST = 2, KIND_BYTESWAP = 4, KIND_ALIGN = 8, KIND_BROADCAST = 16,
+    KIND_DUPLICATE = 32, KIND_SEQUENCE = 64, KIND_UNKNOWN = 128,
+};
+
+enum requirement {
+    UNMET_DTYPE = 1, UNMET_C = 2, UNMET_F = 4, UNMET_ALIGNED = 8, UNMET_NOTSWAPPED = 16,
+    UNMET_WRITEABLE = 32, UNMET_OWNDATA = 64, UNMET_ENSUREARRAY = 128,
+};
+
+/* What makes two copies one record; compared as bytes, so padding is explicit and zero. */
+typedef struct {
+    uint64_t origin; /* origin.h's number of the native call that asked; 0 none */
+    uint64_t mechanism; /* address of the static name */
+    place_id place;
+    place_id user_place;
+    uint32_t source_elsize;
+    uint32_t result_elsize;
+    uint16_t kind;
+    uint16_t unmet;
+    char source_kind, source_byteorder, source_order, result_kind, result_byteorder, result_order;
+    uint8_t source_ndim, result_ndim;
+    uint8_t source_aligned, source_writeable, has_source, is_explicit;
+} copy_key;
+
+typedef struct {
+    entry_head head;
+    copy_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset mechanism;
+    entry_offset library; /* native library that asked, or 0 */
+    uint64_t address;     /* of the call in that library, from its load address */
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t ticks;
+    uint64_t nbytes_min;
+    uint64_t nbytes_max;
+    uint64_t repeated;    /* instances that read what the one before read */
+    uint64_t last_source; /* identity of that buffer: its allocation */
+    uint64_t last_contents; /* hash of what was sampled of it */
+    uint64_t other_shapes;  /* instances whose shape is none of those kept */
+    uint64_t shape_counts[LEDGER_SHAPES];
+    /* Then, each 8-aligned: the stored source layout (if any), the stored result layout, and
+     * LEDGER_SHAPES shapes of result_ndim lengths. */
+} copy_entry;
+
+typedef struct {
+    copy_key key;
+    const char *mechanism;
+    const layout *source; /* NULL for a sequence */
+    const layout *result;
+    uint64_t bytes; /* written to the destination */
+    uint64_t ticks;
+    uint64_t source_identity; /* 0: unknown */
+    uint64_t contents;
+} copy_event;
+
+typedef struct {
+    uint64_t function; /* address of the native function */
+    uint64_t arguments; /* hash of what kind of thing each argument is */
+    place_id place;
+    place_id user_place;
+} call_key;
+
+#define CALL_ARGUMENTS 24 /* arguments described per call; further ones are passed over */
+
+typedef struct {
+    const char *declared; /* type name, or NULL */
+    bool has_layout;
+    layout given;
+} call_argument;
+
+typedef struct {
+    call_key key;
+    const char *binding;
+    const char *library;  /* or NULL */
+    const char *function; /* or NULL */
+    int argument_count;
+    const call_argument *arguments;
+    uint64_t ticks;
+    uint64_t ticks_self;
+    uint64_t bytes_borrowed;
+    uint64_t bytes_copied;
+} call_event;
+
+typedef struct {
+    entry_offset declared;
+    uint32_t has_layout;
+    /* Then the stored layout, if any. */
+} argument_entry;
+
+typedef struct {
+    entry_head head;
+    call_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset binding;
+    entry_offset library;
+    entry_offset function;
+    uint32_t argument_count;
+    uint64_t count;
+    uint64_t ticks;
+    uint64_t ticks_self;
+    uint64_t ticks_min;
+    uint64_t ticks_max;
+    uint64_t bytes_borrowed;
+    uint64_t bytes_copied;
+    uint64_t largest; /* bytes lent by the largest instance, whose layouts are kept */
+    /* Then argument_count argument entries. */
+} call_entry;
+
+typedef struct ledger ledger;
+
+/* All functions below need the GIL, except ledger_allocated and ledger_freed. */
+
+/* NULL when memory or the slots for open ledgers are out. */
+ledger *ledger_new(void);
+void ledger_delete(ledger *book);
+
+/* Starts or stops writing into `book`; idempotent. */
+void ledger_resume(ledger *book);
+void ledger_pause(ledger *book);
+
+/* Brings the header's clocks up to date and returns the region. */
+const void *ledger_snapshot(ledger *book, size_t *size);
+
+/* Books that are being written to. Hooks pass straight through while it is 0. */
+extern int ledger_active;
+
+/* Books the event in every active ledger. */
+void ledger_book_copy(const copy_event *event);
+
+/* The same for a call. `resolve` fills library, function and declared names, and is called only where
+ * a ledger meets the key first. */
+void ledger_book_call(call_event *event, void (*resolve)(call_event *, void *), void *context);
+
+/* Array data came or went; called under the allocation probe's lock. `serial` numbers the
+ * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
+ * again at its end, so that a block that outlives a pause is still taken off the right books.
+ * `attached`: the GIL is held. */
+uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
+void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
+
+/* Forgets all active ledgers: called in a forked child, whose events are not the parent's. */
+void ledger_abandon(void);
+
+#endif

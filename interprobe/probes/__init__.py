@@ -1,0 +1,75 @@
+"""Interception points: one module each, found by discovery, installed while a recording is open.
+
+A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor`` and the
+reports' closing list) and ``install()`` / ``uninstall()``. ``install`` raises ``RuntimeError`` where
+this NumPy or Python does not allow the hook; the probe is then left out, and the report says so.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from functools import lru_cache
+from typing import Protocol, cast
+
+
+class Probe(Protocol):
+    """What a module in this folder offers."""
+
+    __name__: str
+    SEES: str
+    CANNOT_SEE: str
+
+    def install(self) -> None:
+        """Put the hooks in place."""
+
+    def uninstall(self) -> None:
+        """Put every pointer back."""
+
+
+@lru_cache(maxsize=1)
+def discover() -> tuple[Probe, ...]:
+    """All probe modules, by name."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return tuple(cast(Probe, importlib.import_module(f"{__name__}.{name}")) for name in names)
+
+
+_lock = threading.Lock()
+_users = 0
+_left_out: list[str] = []
+
+
+def acquire() -> list[str]:
+    """Install all probes, unless another recording has them in place already.
+
+    Returns:
+        A sentence for each probe that this NumPy or Python does not allow.
+    """
+    global _users
+    with _lock:
+        if _users == 0:
+            _left_out.clear()
+            for probe in discover():
+                try:
+                    probe.install()
+                except RuntimeError as error:
+                    name = probe.__name__.rpartition(".")[2].replace("_", " ")
+                    _left_out.append(f"The probe of {name} is left out: {error}.")
+        _users += 1
+        return list(_left_out)
+
+
+def release() -> None:
+    """Uninstall all probes when the last recording that uses them ends."""
+    global _users
+    with _lock:
+        _users -= 1
+        if _users == 0:
+            for probe in discover():
+                probe.uninstall()
+
+
+def in_use() -> int:
+    """How many recordings hold the probes installed."""
+    return _users

@@ -1,0 +1,22 @@
+"""Watches every block of array data that NumPy's default handler hands out, in every thread."""
+
+from interprobe import native
+
+SEES = "array data allocated by NumPy, exact to the byte"
+CANNOT_SEE = (
+    "Array data from a memory handler that the program set itself, and memory that native code allocates"
+)
+
+
+def install() -> None:
+    """Put the hooks in place.
+
+    Raises:
+        RuntimeError: This NumPy or Python does not allow it; nothing is left patched.
+    """
+    native.install("allocations")
+
+
+def uninstall() -> None:
+    """Put every pointer back."""
+    native.uninstall("allocations")

@@ -1,0 +1,22 @@
+"""Watches calls of C functions through ctypes."""
+
+from interprobe import native
+
+SEES = "calls through ctypes: count, time, and the arrays behind the arguments"
+CANNOT_SEE = (
+    "The array behind a bare integer address, and calls through bindings other than ctypes"
+)
+
+
+def install() -> None:
+    """Put the hooks in place.
+
+    Raises:
+        RuntimeError: This NumPy or Python does not allow it; nothing is left patched.
+    """
+    native.install("ctypes")
+
+
+def uninstall() -> None:
+    """Put every pointer back."""
+    native.uninstall("ctypes")

@@ -1,0 +1,14 @@
+"""The rules: one file each, found by ``interprobe.analysis``; none is listed anywhere.
+
+A rule is a module with these names:
+
+    CODE: str    unique; ``IP102``
+    NAME: str    the pattern that it finds, never the cure; ``order-mismatch``
+    check(trace: Trace) -> Iterator[Finding]    a pure function of the trace
+    FIX_FIRST: bool    optional; whether its fix leads where several rules speak of one record
+
+Its docstring is the manual page that ``interprobe explain IP102`` prints. It begins with
+``IP102 order-mismatch: <one sentence>.`` and has the sections ``What it does``,
+``Why is this bad?``, ``Example``, ``Use instead`` and, where there is something to say, ``Limits``.
+The examples are run by the tests: an expression followed by ``# True`` or ``# False`` must be so.
+"""

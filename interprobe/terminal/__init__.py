@@ -1,0 +1,1 @@
+"""The parts of the terminal report, one file each; ``renderers/`` holds what draws with them."""

@@ -1,0 +1,120 @@
+"""The verdict that opens a report: what was found, what was copied, what it took."""
+
+from __future__ import annotations
+
+import signal
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from rich.console import Group
+from rich.constrain import Constrain
+from rich.text import Text
+
+from interprobe.findings import Severity
+from interprobe.terminal.finding import SEVERITY_STYLES
+from interprobe.terminal.flow import Flow
+from interprobe.terminal.text import PROSE_WIDTH, one_line
+from interprobe.terminal.units import byte_count, duration, share
+from interprobe.wording import counted, listed
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from interprobe.trace import Trace
+
+_PLURALS = {
+    Severity.ERROR: "errors",
+    Severity.WARNING: "warnings",
+    Severity.NOTE: "notes",
+}
+
+
+def draw(trace: Trace) -> Group:
+    """The verdict, after whatever the reader must know before trusting it."""
+    parts: list[RenderableType] = [
+        Constrain(Text(caveat, style="bold", overflow="fold"), PROSE_WIDTH)
+        for caveat in _caveats(trace)
+    ]
+    if parts:
+        parts.append(Text(""))
+    parts.append(Flow([*_found(trace), *_measured(trace)]))
+    return Group(*parts)
+
+
+def _caveats(trace: Trace) -> list[str]:
+    """Sentences on a run that was cut short or that failed."""
+    caveats = []
+    if not trace.meta.complete:
+        caveats.append(
+            "Incomplete: the recording ended before the program did. What follows is true of the "
+            "part that was seen; the figures are lower bounds."
+        )
+    for process in trace.processes:
+        if process.in_flight:
+            caveats.append(f"Process {process.pid} was last inside {one_line(process.in_flight)}.")
+    status = trace.meta.exit_status
+    if status is not None and status < 0:
+        caveats.append(f"The program was ended by signal {_signal(-status)}.")
+    elif status:
+        caveats.append(f"The program ended with exit status {status}.")
+    return caveats
+
+
+def _signal(number: int) -> str:
+    """A signal's number and, where it has one, its name."""
+    try:
+        return f"{number} ({signal.Signals(number).name})"
+    except ValueError:
+        return str(number)
+
+
+def _found(trace: Trace) -> list[Text]:
+    """How many findings of each severity; without any, that and what was looked at."""
+    counts = Counter(finding.severity for finding in trace.findings)
+    words = Text(overflow="fold")
+    for severity in Severity:
+        if counts[severity]:
+            words.append(", " if words else "")
+            words.append(
+                counted(counts[severity], str(severity), _PLURALS[severity]),
+                style=SEVERITY_STYLES[severity],
+            )
+    if words:
+        return [words]
+    looked_at = [
+        counted(number, one, several)
+        for number, one, several in (
+            (sum(call.count for call in trace.calls), "crossing", "crossings"),
+            (trace.copy_count, "copy", "copies"),
+            (sum(borrow.count for borrow in trace.borrows), "borrow", "borrows"),
+        )
+        if number
+    ]
+    if not looked_at:
+        return [Text("Nothing to judge: no crossing into native code and no copy was seen")]
+    if not trace.meta.complete:
+        return [Text(f"Nothing found so far in {listed(looked_at)}", overflow="fold")]
+    return [
+        Text(
+            f"All clear: nothing to report in {listed(looked_at)}",
+            style="bold green",
+            overflow="fold",
+        )
+    ]
+
+
+def _measured(trace: Trace) -> list[Text]:
+    """Bytes copied, the time they took, and the peaks of memory."""
+    statements = []
+    time = duration(trace.meta.seconds)
+    if trace.copy_count:
+        copies = counted(trace.copy_count, "copy", "copies")
+        statements.append(f"{byte_count(trace.bytes_copied)} copied in {copies}")
+        statements.append(f"copying took {share(trace.copy_share)} of {time}")
+    else:
+        statements += ["no copies", f"{time} in all"] if trace.calls else [f"{time} in all"]
+    if len(trace.processes) > 1:
+        statements.append(f"{len(trace.processes):,} processes")
+    statements.append(f"NumPy memory peak {byte_count(trace.memory.numpy_peak_bytes)}")
+    statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
+    return [Text(statement, overflow="fold") for statement in statements]

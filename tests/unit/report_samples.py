@@ -1,0 +1,527 @@
+"""Hand-made traces for the tests of the renderers, and the builders that make them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+
+from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity, Site
+from interprobe.trace import (
+    Argument,
+    Borrow,
+    Call,
+    Copy,
+    FunctionLines,
+    Layout,
+    LineTiming,
+    Memory,
+    Meta,
+    Native,
+    Process,
+    TimelineBin,
+    Trace,
+    Variant,
+)
+
+SCRIPT = "/home/ada/fit/fit.py"
+KERNELS = "/home/ada/fit/build/libkernels.so"
+CD_FAST = (
+    "/home/ada/.venv/lib/python3.11/site-packages/sklearn/linear_model/"
+    "_cd_fast.cpython-311-x86_64-linux-gnu.so"
+)
+COORDINATE_DESCENT = (
+    "/home/ada/.venv/lib/python3.11/site-packages/sklearn/linear_model/_coordinate_descent.py"
+)
+
+
+def site(
+    line: int = 1,
+    source: str = "",
+    expression: str = "",
+    *,
+    file: str = SCRIPT,
+    function: str = "fit",
+    end_line: int | None = None,
+) -> Site:
+    """A place whose columns are those of ``expression`` in ``source``."""
+    if not expression or expression not in source:
+        return Site(file, line, None, None, None, function, expression, source)
+    column = len(source[: source.index(expression)].encode())
+    end_column = column + len(expression.encode())
+    return Site(file, line, column, end_line or line, end_column, function, expression, source)
+
+
+def layout(
+    dtype: str = "float64",
+    shape: Sequence[int] = (1000,),
+    order: str = "C",
+    *,
+    item: int = 8,
+    strides: Sequence[int] | None = None,
+    byteorder: str = "<",
+    aligned: bool = True,
+) -> Layout:
+    """An array's layout; without ``strides``, those of the order."""
+    if strides is None:
+        lengths = list(shape) if order == "F" else list(reversed(shape))
+        steps = [item * prod(lengths[:index]) for index in range(len(lengths))]
+        strides = steps if order == "F" else list(reversed(steps))
+    return Layout(
+        dtype, byteorder, list(shape), list(strides), order, aligned, True, item * prod(shape)
+    )
+
+
+def copy(
+    user_site: Site,
+    source: Layout | None,
+    result: Layout,
+    *,
+    mechanism: str = "numpy.ascontiguousarray",
+    kind: str = "strided",
+    unmet: Sequence[str] = (),
+    explicit: bool = False,
+    native: Native | None = None,
+    at: Site | None = None,
+    count: int = 1,
+    seconds: float = 0.01,
+    variants: Sequence[Variant] = (),
+    smallest: int | None = None,
+) -> Copy:
+    """Copies of one size (down to ``smallest``) at one place."""
+    return Copy(
+        process=0,
+        site=at or user_site,
+        user_site=user_site,
+        mechanism=mechanism,
+        kind=kind,
+        explicit=explicit,
+        native=native,
+        source=source,
+        result=result,
+        unmet=list(unmet),
+        count=count,
+        bytes=count * result.nbytes,
+        seconds=seconds,
+        nbytes_min=result.nbytes if smallest is None else smallest,
+        nbytes_max=result.nbytes,
+        variants=list(variants),
+    )
+
+
+def call(
+    user_site: Site,
+    function: str = "dsum",
+    *,
+    library: str = KERNELS,
+    arguments: Sequence[Argument] = (),
+    count: int = 1,
+    seconds: float = 0.01,
+    lent: int = 0,
+    copied: int = 0,
+) -> Call:
+    """Crossings of one function from one place."""
+    return Call(
+        process=0,
+        site=user_site,
+        user_site=user_site,
+        binding="ctypes",
+        library=library,
+        function=function,
+        arguments=list(arguments),
+        count=count,
+        seconds=seconds,
+        seconds_self=seconds,
+        seconds_min=seconds / max(count, 1),
+        seconds_max=seconds / max(count, 1),
+        bytes_borrowed=lent,
+        bytes_copied=copied,
+    )
+
+
+def trace(
+    *,
+    copies: Sequence[Copy] = (),
+    calls: Sequence[Call] = (),
+    borrows: Sequence[Borrow] = (),
+    findings: Sequence[Finding] = (),
+    lines: Sequence[FunctionLines] = (),
+    memory: Memory | None = None,
+    blind_spots: Sequence[str] = (),
+    seconds: float = 3.42,
+    exit_status: int | None = 0,
+    complete: bool = True,
+    in_flight: str | None = None,
+    argv: Sequence[str] = (SCRIPT,),
+) -> Trace:
+    """A run of one process."""
+    memory = memory or Memory(numpy_peak_bytes=812_000_000, rss_peak_bytes=1_020_000_000)
+    meta = Meta(
+        interprobe="0.1.0",
+        python="3.11.7",
+        numpy="2.4.6",
+        platform="Linux-6.8-x86_64",
+        argv=list(argv),
+        started=1.7e9,
+        seconds=seconds,
+        exit_status=exit_status,
+        complete=complete,
+        blind_spots=list(blind_spots),
+    )
+    process = Process(
+        0, 4711, None, list(argv), 1.7e9, seconds, exit_status, complete, in_flight, memory
+    )
+    return Trace(
+        meta,
+        [process],
+        list(copies),
+        list(calls),
+        list(borrows),
+        memory,
+        list(findings),
+        list(lines),
+    )
+
+
+SUM_LINE = "        total += lib.dsum(weights.ctypes.data_as(DOUBLE_P), weights.size)"
+SUM = site(48, SUM_LINE, "lib.dsum(weights.ctypes.data_as(DOUBLE_P), weights.size)")
+TURN = site(
+    31,
+    "    design = np.ascontiguousarray(samples.T, dtype=np.float64)",
+    "np.ascontiguousarray(samples.T, dtype=np.float64)",
+)
+LASSO = site(
+    57, "    model = Lasso(alpha=0.1).fit(design, target)", "Lasso(alpha=0.1).fit(design, target)"
+)
+READ = site(
+    22,
+    "    energy = read_records(path)['energy'].astype('f8')  # µJ",
+    "read_records(path)['energy'].astype('f8')",
+)
+KEEP = site(60, "    best = model.coef_.copy()", "model.coef_.copy()")
+LIST = site(64, "    edges = np.array([0.0, 0.5, 1.0])", "np.array([0.0, 0.5, 1.0])")
+
+
+def founding() -> Trace:
+    """Errors, warnings and notes of several kinds, and copies that are no finding."""
+    turned = copy(
+        TURN,
+        layout("float32", (200_000, 200), "F", item=4),
+        layout("float64", (200_000, 200)),
+        kind="cast+strided",
+        unmet=["dtype", "C_CONTIGUOUS"],
+        count=5,
+        seconds=1.06,
+    )
+    centred = copy(
+        LASSO,
+        layout("float64", (200_000, 200)),
+        layout("float64", (200_000, 200), "F"),
+        mechanism="PyArray_FromAny",
+        unmet=["F_CONTIGUOUS"],
+        native=Native(CD_FAST, "enet_coordinate_descent"),
+        at=site(
+            1018,
+            '            X, y, accept_sparse="csc", order="F", copy=self.copy_X and fit_intercept',
+            file=COORDINATE_DESCENT,
+        ),
+        count=1,
+        seconds=0.21,
+        smallest=320_000_000,
+    )
+    swapped = copy(
+        READ,
+        layout("float64", (500_000,), byteorder=">", order="strided", strides=(24,), aligned=False),
+        layout("float64", (500_000,)),
+        mechanism="ndarray.astype",
+        kind="byteswap+align+strided",
+        unmet=["NOTSWAPPED", "ALIGNED"],
+        count=12,
+        seconds=0.0176,
+        smallest=800_000,
+        variants=[Variant([100_000], 11)],
+    )
+    kept = copy(
+        KEEP,
+        layout(shape=(200,)),
+        layout(shape=(200,)),
+        mechanism="ndarray.copy",
+        kind="duplicate",
+        explicit=True,
+        count=40,
+        seconds=36e-6,
+    )
+    listed = copy(
+        LIST,
+        None,
+        layout(shape=(3,)),
+        mechanism="numpy.array",
+        kind="sequence",
+        count=1,
+        seconds=2.1e-6,
+    )
+    unknown = copy(
+        site(70, "    grid = griddata(points, values, mesh)", "griddata(points, values, mesh)"),
+        layout(shape=(50_000, 2), order="strided", strides=(8, 400_000 * 2)),
+        layout(shape=(50_000, 2)),
+        mechanism="numpy.dot",
+        kind="unknown",
+        seconds=0.0009,
+        count=3,
+    )
+    calls = [
+        call(
+            SUM,
+            arguments=[
+                Argument(
+                    0,
+                    "values",
+                    "POINTER(c_double)",
+                    "const double *",
+                    layout("float32", (4_000_000,), item=4),
+                ),
+                Argument(1, "count", "c_size_t", "size_t", None),
+            ],
+            count=1000,
+            seconds=0.912,
+            lent=16_000_000_000,
+        ),
+        call(
+            LASSO,
+            "enet_coordinate_descent",
+            library=CD_FAST,
+            seconds=0.74,
+            lent=320_000_000,
+            copied=320_000_000,
+        ),
+        call(
+            site(52, "    lib.scale(buffer, 2.0)"),
+            "scale",
+            count=120_000,
+            seconds=0.0132,
+            lent=960_000,
+        ),
+    ]
+    misread = Finding(
+        "IP301",
+        "dtype-reinterpreted",
+        Severity.ERROR,
+        SUM,
+        SUM,
+        "weights",
+        "`dsum` reads 8-byte doubles from `weights`, which holds 4-byte floats. Each two floats "
+        "are taken for one double, so the sum is a wrong number, and the last half of the reads "
+        "runs past the end of the array.",
+        "1,000 calls passed a float32 array where POINTER(c_double) is declared.",
+        [RecordIndex("calls", 0)],
+        Cost(0.912, 0, 0.267),
+        Fix(
+            "Hand over doubles, converted once, before the loop:",
+            "weights = weights.astype(np.float64)",
+        ),
+    )
+    order = Finding(
+        "IP102",
+        "order-mismatch",
+        Severity.WARNING,
+        TURN,
+        TURN,
+        "samples.T",
+        "`samples.T` has its columns side by side in memory; ascontiguousarray must give rows side "
+        "by side, so every element moves.",
+        "5 copies, from Fortran order to C order.",
+        [RecordIndex("copies", 0)],
+        Cost(1.06, 1_600_000_000, 0.31),
+        Fix(
+            "Make `samples` in the order in which it is read:",
+            'samples = np.empty((200, 200_000), order="F")',
+        ),
+        Saving(2.31, 1.9, 2.8, 0.6, "warm", "measured"),
+    )
+    dtype = Finding(
+        "IP103",
+        "dtype-conversion",
+        Severity.WARNING,
+        TURN,
+        TURN,
+        "samples.T",
+        "`samples` holds float32, and float64 was asked for: each element is converted.",
+        "5 copies, float32 to float64.",
+        [RecordIndex("copies", 0)],
+        Cost(1.06, 1_600_000_000, 0.31),
+        Fix(
+            "Read the samples as float64 at once:", "samples = np.fromfile(path, dtype=np.float64)"
+        ),
+    )
+    hidden = Finding(
+        "IP102",
+        "order-mismatch",
+        Severity.NOTE,
+        LASSO,
+        centred.site,
+        "design",
+        "Coordinate descent walks along columns and wants each of them in one piece; `design` has "
+        "rows in one piece.",
+        "1 copy, from C order to Fortran order.",
+        [RecordIndex("copies", 1)],
+        Cost(0.21, 320_000_000, 0.061),
+        Fix(
+            "Give it Fortran order from the start:",
+            "design = np.asfortranarray(samples.T, np.float64)",
+        ),
+        Saving(method="not measured", reason="the call needs the estimator's state"),
+    )
+    records = Finding(
+        "IP104",
+        "byte-order-conversion",
+        Severity.NOTE,
+        READ,
+        READ,
+        "read_records(path)['energy']",
+        "The file's numbers are big-endian, this machine's are little-endian.",
+        "12 copies reversed the bytes of each element.",
+        [RecordIndex("copies", 2)],
+        Cost(0.0176, 12 * 4_000_000, 0.005),
+        Fix("Convert the whole file once, after reading it."),
+    )
+    return trace(
+        copies=[turned, centred, swapped, kept, listed, unknown],
+        calls=calls,
+        findings=[misread, order, dtype, hidden, records],
+        blind_spots=[
+            "Copies that an extension makes in its own loops pass no hook.",
+            "pybind11 modules used before recording began keep NumPy's original functions.",
+        ],
+    )
+
+
+def clean() -> Trace:
+    """A run in which nothing is wrong."""
+    return trace(
+        copies=[
+            copy(
+                KEEP,
+                layout(shape=(200,)),
+                layout(shape=(200,)),
+                mechanism="ndarray.copy",
+                kind="duplicate",
+                explicit=True,
+                count=3,
+                seconds=36e-6,
+            )
+        ],
+        calls=[call(SUM, count=1204, seconds=0.3, lent=38_528_000_000)],
+    )
+
+
+def cut_short() -> Trace:
+    """A run whose process was killed inside a native function."""
+    return trace(
+        complete=False,
+        exit_status=-11,
+        in_flight="dsum in libkernels.so",
+        calls=[call(SUM, count=3, seconds=0.3, lent=96_000_000)],
+    )
+
+
+def empty() -> Trace:
+    """A run that neither crossed nor copied."""
+    return trace(memory=Memory(), seconds=0.0)
+
+
+def lines_and_memory() -> Trace:
+    """A run with profiled lines and followed memory."""
+    texts = [
+        "def fit(samples, target):",
+        "    design = np.ascontiguousarray(samples.T, dtype=np.float64)",
+        "    for step in range(200):",
+        "        gradient = design @ (design.T @ weights - target)  # all of it, twice a step",
+        "        weights -= 0.1 * gradient",
+        "    return weights",
+    ]
+    hits = [0, 1, 201, 200, 200, 1]
+    seconds = [0.0, 0.21, 41e-6, 2.87, 0.0091, 320e-9]
+    copies = [0, 1, 0, 400, 0, 0]
+    timings = [
+        LineTiming(
+            30 + index,
+            hits[index],
+            seconds[index],
+            copies[index],
+            copies[index] * 320_000_000,
+            text,
+        )
+        for index, text in enumerate(texts)
+    ]
+    curve = [0, 160, 480, 480, 812, 640, 640, 640, 320, 320, 320, 20]
+    memory = Memory(
+        numpy_peak_bytes=812_000_000,
+        rss_peak_bytes=1_020_000_000,
+        allocations=12_034,
+        allocated_bytes=5_600_000_000,
+        timeline=[
+            TimelineBin(index * 0.3, height * 1_000_000) for index, height in enumerate(curve)
+        ],
+        numpy_peak_site=TURN,
+        rss_sampled_peak_bytes=1_001_000_000,
+        rss_sampled_peak_site=site(33, texts[3], "design @ (design.T @ weights - target)"),
+    )
+    return trace(
+        lines=[FunctionLines(SCRIPT, "fit", 30, timings)],
+        memory=memory,
+        calls=[call(SUM, count=1204, seconds=0.3, lent=38_528_000_000)],
+    )
+
+
+def crowded() -> Trace:
+    """More notes, other copies and crossings than a report shows in full."""
+    copies, findings, calls = [], [], []
+    for number in range(30):
+        place = site(
+            100 + number,
+            f"    part_{number} = np.asarray(table[:, {number}], order='C')",
+            f"np.asarray(table[:, {number}], order='C')",
+            function="split",
+        )
+        copies.append(
+            copy(
+                place,
+                layout(shape=(9_000,), order="strided", strides=(240,)),
+                layout(shape=(9_000,)),
+                mechanism="numpy.asarray",
+                seconds=1e-5 * (30 - number),
+                unmet=["C_CONTIGUOUS"],
+                explicit=number >= 10,
+            )
+        )
+        calls.append(
+            call(
+                place,
+                f"step_{number}",
+                seconds=0.1 / (number + 1),
+                count=10 ** min(number, 8),
+                lent=72_000 * (number % 3),
+            )
+        )
+        if number < 10:
+            findings.append(
+                Finding(
+                    "IP101",
+                    "non-contiguous-view",
+                    Severity.NOTE,
+                    place,
+                    place,
+                    f"table[:, {number}]",
+                    f"Column {number} of `table` is scattered over its rows.",
+                    "1 copy.",
+                    [RecordIndex("copies", number)],
+                    Cost(1e-5 * (30 - number), 72_000, 0.0001),
+                    Fix("Store the columns as rows.", "table = np.ascontiguousarray(table.T)"),
+                )
+            )
+    return trace(copies=copies, calls=calls, findings=findings)
+
+
+SAMPLES = {
+    sample.__name__: sample
+    for sample in (founding, clean, cut_short, empty, lines_and_memory, crowded)
+}
