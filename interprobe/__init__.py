@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from interprobe._version import __version__
+
 if TYPE_CHECKING:
     from interprobe.analysis import analyse
     from interprobe.decorator import profile
     from interprobe.findings import Finding, Severity
     from interprobe.recording import Recording, record
     from interprobe.trace import Trace, TraceError, load
-
-    __version__: str
 
 __all__ = [
     "Finding",
@@ -43,14 +43,9 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    if name == "__version__":
-        from importlib.metadata import version
-
-        value: Any = version("interprobe")
-    elif name in _HOMES:
-        value = getattr(importlib.import_module(f"interprobe.{_HOMES[name]}"), name)
-    else:
-        raise AttributeError(f"module 'interprobe' has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'interprobe' has no attribute {name!r}", name=name)
+    value = getattr(importlib.import_module(f"interprobe.{_HOMES[name]}"), name)
     globals()[name] = value
     return value
 

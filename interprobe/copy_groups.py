@@ -76,12 +76,16 @@ class CopyGroup:
 
     @property
     def amount_text(self) -> str:
-        """How much NumPy wrote, to follow a verb: ``all 80.0 MB``, and how often if not once."""
+        """How much NumPy wrote, to follow a verb: ``all 80.0 MB``, ``all of it (80.0 MB)``."""
         size = bytes_text(self.lead.result.nbytes)
         if self.count == 1:
             return f"all {size}"
-        largest = "up to " if self._sizes_differ else ""
-        return f"all of it ({largest}{size}), {self.count:,} times"
+        return f"all of it (up to {size})" if self._sizes_differ else f"all of it ({size})"
+
+    @property
+    def times_text(self) -> str:
+        """How often, to end a sentence: nothing for once, ``, 100 times``."""
+        return "" if self.count == 1 else f", {self.count:,} times"
 
     @property
     def evidence(self) -> str:

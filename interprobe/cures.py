@@ -11,9 +11,14 @@ from interprobe.demands import (
     only_byte_order_differs,
     variable_order,
 )
+from interprobe.expressions import Operation
 from interprobe.findings import Fix
 from interprobe.wording import is_broadcast, listed, quoted, requester_text
 
+FIELD_TEXT = (
+    "Keep each field in an array of its own instead of one array of records: "
+    "a field of a record always has gaps."
+)
 ORDER_NAMES = {"C": "C order", "F": "Fortran order"}
 
 
@@ -50,6 +55,8 @@ def fix_for_several_causes(group: CopyGroup) -> Fix | None:
         return None
     made_order = variable_order(group)
     array = group.array
+    if array is not None and array.operation is Operation.FIELD and demand.order is not None:
+        return made_to_fit(group, FIELD_TEXT)
     if array is None or array.base is None or made_order == "unknown" or demand.aligned:
         text = f"Give {requester_text(group.lead)} an array made from the start as it asks for: "
         return made_to_fit(group, f"{text}{demand_text(group.lead)}.")

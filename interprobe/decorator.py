@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from interprobe.recording import (
     SWITCH,
+    RecorderProtocol,
     Recording,
     analysed,
     new_recorder,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 _Parameters = ParamSpec("_Parameters")
 _Rest = ParamSpec("_Rest")
 _Instance = TypeVar("_Instance")
-_Bound = TypeVar("_Bound", covariant=True)
+_Bound_co = TypeVar("_Bound_co", covariant=True)
 _Result_co = TypeVar("_Result_co", covariant=True)
 _Descriptor = TypeVar("_Descriptor", bound="classmethod[Any, Any, Any] | staticmethod[Any, Any]")
 
@@ -61,7 +62,8 @@ class FunctionRecording(Recording):
         file = code.co_filename if code is not None else ""
         self._name = getattr(function, "__qualname__", None) or repr(function)
         self._place = f" ({file}:{code.co_firstlineno})" if code is not None else ""
-        self._recorder = new_recorder(file)
+        self._recorder: RecorderProtocol | None = new_recorder(file)
+        self._refused = ""
         self._depth = 0
         self._entries = 0
         self._analysed_entries = 0
@@ -88,8 +90,8 @@ class FunctionRecording(Recording):
                 if self._sampler is not None:
                     self._sampler.start()
                 if self._entries == 1:
-                    self._recorder.start()
-                else:
+                    self._start()
+                elif self._recorder is not None:
                     self._recorder.resume()
         if self._timer is not None:
             self._timer.enter()
@@ -101,7 +103,8 @@ class FunctionRecording(Recording):
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
-                self._recorder.pause()
+                if self._recorder is not None:
+                    self._recorder.pause()
                 if self._sampler is not None:
                     self._sampler.pause()
 
@@ -112,9 +115,11 @@ class FunctionRecording(Recording):
             entries, running = self._entries, self._depth > 0
             if not entries:
                 return unrecorded_trace(f"{self._name} has not been called")
+            if self._recorder is None:
+                return unrecorded_trace(self._refused)
             if self._analysed is not None and self._analysed_entries == entries and not running:
                 return self._analysed
-            trace = self._snapshot()
+            trace = self._snapshot(self._recorder)
         self._analysed, self._analysed_entries = analysed(trace), -1 if running else entries
         return self._analysed
 
@@ -129,16 +134,34 @@ class FunctionRecording(Recording):
 
     def __reduce__(self) -> tuple[Callable[..., FunctionRecording], tuple[Callable[..., Any]]]:
         """Begin anew where a function is sent by value: another process records for itself."""
-        options = {"lines": self._timer is not None, "memory": self._sampler is not None}
-        return functools.partial(FunctionRecording, **options), (self._function,)
+        lines, memory = self._timer is not None, self._sampler is not None
+        anew = functools.partial(FunctionRecording, lines=lines, memory=memory)
+        return anew, (self._function,)
 
     def _heading(self) -> str:
         return f"interprobe.profile: {self._name}{self._place}\n\n"
 
-    def _snapshot(self) -> Trace:
+    def _start(self) -> None:
+        recorder = self._recorder
+        assert recorder is not None
+        try:
+            recorder.start()
+        except MemoryError as error:
+            # There is a limit to recordings at a time; the function itself works without one.
+            self._recorder, self._refused = None, str(error)
+        else:
+            # A function that is garbage needs no probes. Those of the others stay to the very end,
+            # where sealing a trace that nobody reads would only take time.
+            weakref.finalize(self, recorder.stop).atexit = False
+
+    def _snapshot(self, recorder: RecorderProtocol) -> Trace:
         from msgspec.structs import replace
 
-        trace = self._recorder.snapshot()
+        trace = recorder.snapshot()
+        if self._depth == 0:
+            # The recording goes on, but every call that it has seen has ended.
+            processes = [replace(process, complete=True) for process in trace.processes]
+            trace = replace(trace, meta=replace(trace.meta, complete=True), processes=processes)
         if self._sampler is not None:
             from interprobe.memory import add_resident_peak
 
@@ -184,16 +207,16 @@ class ProfiledFunction(Protocol[_Parameters, _Result_co]):
 
     @overload
     def __get__(
-        self: ProfiledFunction[Concatenate[_Instance, _Rest], _Bound],
+        self: ProfiledFunction[Concatenate[_Instance, _Rest], _Bound_co],
         instance: _Instance,
         owner: type[Any] | None = None,
         /,
-    ) -> ProfiledFunction[_Rest, _Bound]: ...
+    ) -> ProfiledFunction[_Rest, _Bound_co]: ...
 
 
 class _Decorator(Protocol):
     @overload
-    def __call__(self, function: _Descriptor, /) -> _Descriptor: ...
+    def __call__(self, function: _Descriptor, /) -> _Descriptor: ...  # type: ignore[overload-overlap]
 
     @overload
     def __call__(
@@ -202,7 +225,7 @@ class _Decorator(Protocol):
 
 
 @overload
-def profile(function: _Descriptor, /) -> _Descriptor: ...
+def profile(function: _Descriptor, /) -> _Descriptor: ...  # type: ignore[overload-overlap]
 
 
 @overload
@@ -260,12 +283,13 @@ def profile(
     Raises:
         TypeError: It is no function, or ``lines`` was asked of one without Python code.
     """
+    decorate: Any = functools.partial(
+        profile, lines=lines, memory=memory, enabled=enabled, report=report
+    )
     if function is None:
-        return functools.partial(
-            profile, lines=lines, memory=memory, enabled=enabled, report=report
-        )
+        return decorate
     if isinstance(function, classmethod | staticmethod):
-        return _below(function, lines=lines, memory=memory, enabled=enabled, report=report)
+        return _below(function, decorate)
     _refuse_other_than_functions(function)
     if switched_off() or not enabled:
         reason = "enabled=False" if not enabled else f"{SWITCH}={os.environ[SWITCH]}"
@@ -281,9 +305,9 @@ def profile(
     return wrapper
 
 
-def _below(method: Any, *, enabled: bool, **options: bool) -> Any:
+def _below(method: Any, decorate: Callable[[Any], Any]) -> Any:
     """The same kind of method, of the decorated function."""
-    inner = profile(method.__func__, enabled=enabled, **options)
+    inner = decorate(method.__func__)
     return method if inner is method.__func__ else type(method)(inner)
 
 

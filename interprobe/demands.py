@@ -106,7 +106,7 @@ def conversion_code(group: CopyGroup, comment: str) -> str:
         which = f"array: the {group.source.dtype} one of shape {shape_text(group.source.shape)}"
         return f"{name} = {_conversion('array', demand_of(lead))}  # {comment}; {which}"
     by_native_code = lead.mechanism.startswith("PyArray_") or lead.site != lead.user_site
-    if by_native_code or "\n" in expression or not is_call(expression):
+    if by_native_code or len(expression.splitlines()) != 1 or not is_call(expression):
         return f"{name} = {_conversion(group.array.text, demand_of(lead))}  # {comment}"
     return f"{name} = {expression}  # {comment}"
 
@@ -117,15 +117,18 @@ def creation_code(group: CopyGroup) -> str:
     order = demanded_order(group.lead)
     made_order = variable_order(group)
     array = group.array
+    # Along a single axis there is no order to choose, but for a column's matrix.
+    has_axes = len(group.source.shape) > 1
     if array is not None and array.base is not None and made_order != "unknown":
-        keyword = f', order="{made_order}"' if made_order is not None else ""
+        needs_order = made_order is not None and (has_axes or array.operation is Operation.COLUMN)
+        keyword = f', order="{made_order}"' if needs_order else ""
         comment = {
             Operation.NAMED: f"where {array.base} is made",
             Operation.TRANSPOSED: f"{array.text} is then in {order} order",
             Operation.COLUMN: "each of its columns is then contiguous",
         }.get(array.operation if order is not None else Operation.NAMED, "")
         return f"{array.base} = np.empty(shape, dtype={dtype}{keyword})  # {comment}"
-    keyword = f', order="{order}"' if order is not None else ""
+    keyword = f', order="{order}"' if order is not None and has_axes else ""
     shape = shape_text(group.source.shape)
     replaced = array.text if array is not None else f"the one of shape {shape}"
     name = f"{_variable(group)}_part" if array is not None else "array"

@@ -125,6 +125,31 @@ def has_keyword(expression: str, name: str, value: object) -> bool:
     )
 
 
+def sparing_call(expression: str) -> str | None:
+    """A conversion's call, changed to copy only what does not fit.
+
+    Args:
+        expression: Source text such as ``np.array(x, dtype=float)`` or ``x.astype(float)``.
+
+    Returns:
+        ``np.asarray(x, dtype=float)`` or ``x.astype(float, copy=False)``; None for other code.
+    """
+    tree = _parsed(expression)
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    call = statement.value if isinstance(statement, ast.Expr) else None
+    text = expression.strip()
+    if not isinstance(call, ast.Call) or not call.args + call.keywords or not text.endswith(")"):
+        return None
+    keywords = {item.arg for item in call.keywords}
+    # What np.array takes besides these, np.asarray does not know.
+    if _called_name(call) == "array" and keywords <= {"dtype", "order"}:
+        head, name, tail = text.partition(".array(")
+        return f"{head}.asarray({tail}" if name and head in _NUMPY_NAMES else None
+    if _called_name(call) == "astype" and "copy" not in keywords:
+        return f"{text[:-1].rstrip().removesuffix(',')}, copy=False)"
+    return None
+
+
 def _parsed(expression: str) -> ast.Module | None:
     """The syntax tree of a site's source text, or None where it is no complete code."""
     # An expression may run over several lines, which only parentheses allow; where no columns
@@ -212,7 +237,7 @@ def _can_be_array(node: ast.expr) -> bool:
         return _can_be_array(node.operand)
     if isinstance(node, ast.BinOp):
         return _can_be_array(node.left) or _can_be_array(node.right)
-    return isinstance(node, ast.Name | ast.IfExp | ast.NamedExpr | ast.Await)
+    return isinstance(node, ast.Name | ast.IfExp)
 
 
 def _described(node: ast.expr | None, expression: str) -> ArrayExpression | None:
@@ -222,7 +247,7 @@ def _described(node: ast.expr | None, expression: str) -> ArrayExpression | None
     # The text as written keeps the user's own quotes; the parenthesis before it moves the
     # columns of its first line by one.
     text = ast.get_source_segment(f"({expression}\n)", node)
-    if text is None or "\n" in text or not _means(text, node):
+    if text is None or len(text.splitlines()) != 1 or not _means(text, node):
         text = ast.unparse(node)
     return ArrayExpression(text=text, operation=_operation(node), base=_base(node))
 

@@ -14,10 +14,12 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from types import CellType, CodeType, FrameType, FunctionType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from interprobe.line_switch import line_switch
-from interprobe.trace import FunctionLines, LineTiming, Trace
+
+if TYPE_CHECKING:
+    from interprobe.trace import FunctionLines, Trace
 
 
 class _Listing(NamedTuple):
@@ -206,6 +208,8 @@ class LineTimer:
 def _function_lines(
     listing: _Listing, timings: dict[int, tuple[int, float]], trace: Trace
 ) -> FunctionLines:
+    from interprobe.trace import FunctionLines, LineTiming
+
     counts: Counter[int] = Counter()
     sizes: Counter[int] = Counter()
     file = _resolved(listing.file)

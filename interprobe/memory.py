@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import _thread
-import linecache
 import os
 import sys
 import threading
@@ -11,17 +10,20 @@ import time
 import weakref
 from collections.abc import Callable
 from types import FrameType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from interprobe.findings import Site
-from interprobe.sites import is_user_file
-from interprobe.trace import Trace
+if TYPE_CHECKING:
+    from interprobe.findings import Site
+    from interprobe.trace import Trace
 
 INTERVAL = 0.01
 """Default time between two samples, in seconds."""
 
 _Place = tuple[str, int, str]
 """File, line and qualified name of the function."""
+
+_Stack = list[_Place]
+"""Where a thread is: its innermost Python frame first."""
 
 _BYTES_PER_MIB = 1024 * 1024
 
@@ -63,7 +65,7 @@ class ResidentSampler:
         if not interval > 0:
             raise ValueError(f"the sampling interval must be positive, not {interval!r} seconds")
         self._interval = interval
-        self._highest: tuple[int, _Place | None] = (0, None)
+        self._highest: tuple[int, list[_Stack]] = (0, [])
         self._active = False
         self._last_sample = 0.0
         self._worker: _Worker | None = None
@@ -106,8 +108,8 @@ class ResidentSampler:
     @property
     def peak(self) -> ResidentPeak:
         """The peak of the samples taken so far."""
-        resident, place = self._highest
-        return ResidentPeak(resident, _site(place))
+        resident, stacks = self._highest
+        return ResidentPeak(resident, _user_site(stacks))
 
     def _sample(self) -> None:
         self._last_sample = time.monotonic()
@@ -118,7 +120,7 @@ class ResidentSampler:
             # exception from here would appear in the program's own code.
             return
         if resident > self._highest[0]:
-            self._highest = (resident, _user_place())
+            self._highest = (resident, _stacks())
 
     def _before_fork(self) -> None:
         if self._worker is not None:
@@ -213,38 +215,37 @@ def _memory_reader() -> Callable[[], int]:
     return lambda: int(sample(-1, backend) * _BYTES_PER_MIB)
 
 
-def _user_place() -> _Place | None:
-    """Where the user's own code is: in a thread that works, else in one that waits for others."""
+def _stacks() -> list[_Stack]:
+    """Where all threads are, the likely causes first: those that work, of these the main thread."""
     main = threading.main_thread().ident
     # Frames are let go at once: one that outlives its call would delay the program's destructors.
     stacks = [
-        (thread != main, frame.f_globals.get("__name__") in _WAITING_MODULES, _places(frame))
+        (frame.f_globals.get("__name__") in _WAITING_MODULES, thread != main, _stack(frame))
         for thread, frame in sys._current_frames().items()
     ]
-    # Where several threads work, the main thread speaks for them.
-    stacks.sort(key=lambda stack: (stack[1], stack[0]))
-    for _, _, places in stacks:
-        for place in places:
-            if is_user_file(place[0]):
-                return place
-    return None
+    stacks.sort(key=lambda stack: stack[:2])
+    return [stack for _, _, stack in stacks]
 
 
-def _places(frame: FrameType | None) -> list[_Place]:
-    """Where a frame and its callers are, innermost first."""
-    places = []
+def _stack(frame: FrameType | None) -> _Stack:
+    stack = []
     while frame is not None:
-        places.append((frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname))
+        stack.append((frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_qualname))
         frame = frame.f_back
-    return places
+    return stack
 
 
-def _site(place: _Place | None) -> Site | None:
-    if place is None:
-        return None
-    file, line, function = place
-    source = linecache.getline(file, line).rstrip("\r\n")
-    return Site(file=file, line=line, function=function, expression=source.strip(), source=source)
+def _user_site(stacks: list[_Stack]) -> Site | None:
+    """The nearest line of the user's own code in the first thread that runs any."""
+    # Found only when someone asks: this may import NumPy, which a sample must not.
+    from interprobe import sites
+
+    sites.apply_ownership()
+    for stack in stacks:
+        for file, line, function in stack:
+            if sites.is_user_file(file):
+                return sites.site_at(file, function, line, -1, -1, -1)
+    return None
 
 
 _started: weakref.WeakSet[ResidentSampler] = weakref.WeakSet()

@@ -1,4 +1,4 @@
-"""Records a part of a program from inside it: ``record()``, and the ``Recording`` that it leaves."""
+"""Records a part of a program from inside: ``record()``, and the ``Recording`` that it leaves."""
 
 from __future__ import annotations
 
@@ -252,10 +252,11 @@ def unrecorded_trace(reason: str) -> Trace:
     import platform
     from importlib.metadata import version
 
+    from interprobe._version import __version__
     from interprobe.trace import Memory, Meta, Trace
 
     meta = Meta(
-        interprobe=version("interprobe"),
+        interprobe=__version__,
         python=platform.python_version(),
         numpy=version("numpy"),
         platform=platform.platform(),

@@ -12,8 +12,7 @@ import functools
 import inspect
 import operator
 import sys
-import types
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from types import FunctionType
 from typing import Any, Protocol
 
@@ -60,7 +59,6 @@ def _wrapper(
     drive: Callable[[Any, Activity], Any],
     kind: int,
 ) -> Callable[..., Any]:
-    @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         source = function(*args, **kwargs)
         driver = drive(source, activity)
@@ -70,7 +68,7 @@ def _wrapper(
     # A wrapper with a `yield` or `await` of its own would find wrong arguments only when it is
     # first resumed. This one finds them when it is called, and `inspect` tells kinds by the flag.
     wrapper.__code__ = wrapper.__code__.replace(co_flags=wrapper.__code__.co_flags | kind)
-    return wrapper
+    return functools.wraps(function)(wrapper)
 
 
 class _Steps:
@@ -186,18 +184,6 @@ class _AsyncSteps:
             sys.set_asyncgen_hooks(*hooks)
 
 
-def _generator(source: Any, activity: Activity) -> Generator[Any, Any, Any]:
-    return _Steps(source, activity).__await__()
-
-
-def _coroutine(source: Any, activity: Activity) -> Coroutine[Any, Any, Any]:
-    return _await(_Steps(source, activity))
-
-
-async def _await(steps: _Steps) -> Any:
-    return await steps
-
-
 async def _async_generator(source: Any, activity: Activity) -> AsyncGenerator[Any, Any]:
     steps = _AsyncSteps(source, activity)
     while await steps.advance():
@@ -207,19 +193,21 @@ async def _async_generator(source: Any, activity: Activity) -> AsyncGenerator[An
             steps.throw(error)
 
 
-_iterate_awaitable = types.coroutine(FunctionType(_Steps.__await__.__code__, globals()))
-"""The same as a generator that may be awaited, as ``types.coroutine`` makes them."""
-
-
-def _awaitable_generator(source: Any, activity: Activity) -> Any:
-    return _iterate_awaitable(_Steps(source, activity))
+def _of_kind(kind: int) -> Callable[[Any, Activity], Any]:
+    """The loop of ``_Steps`` as the body of a generator or coroutine."""
+    # CPython takes the type of the object from these flags. A coroutine made so yields straight to
+    # its event loop; one that awaited the loop would close it first, and lose what it returns.
+    code = _Steps.__await__.__code__
+    flags = code.co_flags & ~inspect.CO_GENERATOR | kind
+    body = FunctionType(code.replace(co_flags=flags), globals())
+    return lambda source, activity: body(_Steps(source, activity))
 
 
 _DRIVERS: dict[int, Callable[[Any, Activity], Any]] = {
     inspect.CO_ASYNC_GENERATOR: _async_generator,
-    inspect.CO_COROUTINE: _coroutine,
-    inspect.CO_ITERABLE_COROUTINE: _awaitable_generator,
-    inspect.CO_GENERATOR: _generator,
+    inspect.CO_COROUTINE: _of_kind(inspect.CO_COROUTINE),
+    inspect.CO_ITERABLE_COROUTINE: _of_kind(inspect.CO_GENERATOR | inspect.CO_ITERABLE_COROUTINE),
+    inspect.CO_GENERATOR: _of_kind(inspect.CO_GENERATOR),
 }
 """How a body of each kind is run; the first whose flag the code has."""
 

@@ -11,7 +11,7 @@ from interprobe.trace import Copy, Layout
 LONGEST_QUOTE = 72
 """Characters of source text that a sentence can quote and stay readable."""
 
-_BYTE_ORDERS = {"<": "little-endian", ">": "big-endian", "|": "without byte order"}
+_BYTE_ORDERS = {"<": "little-endian", ">": "big-endian"}
 
 
 def bytes_text(nbytes: int) -> str:
@@ -42,6 +42,13 @@ def _scaled(value: float, units: list[str], step: float) -> str:
 def counted(count: int, singular: str, plural: str) -> str:
     """``1 copy``, ``2,500 copies``."""
     return f"{count:,} {singular if count == 1 else plural}"
+
+
+def ordinal(number: int) -> str:
+    """``2nd``, ``3rd``, ``11th``, ``2,000th``."""
+    teens = number % 100 in {11, 12, 13}
+    ending = "th" if teens else {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number:,}{ending}"
 
 
 def listed(items: Iterable[str]) -> str:
@@ -100,7 +107,7 @@ def distinct_bytes(layout: Layout) -> int:
 
 def byte_order_text(byteorder: str) -> str:
     """``big-endian`` for ``>``, ``little-endian`` for ``<``."""
-    return _BYTE_ORDERS.get(byteorder, "of unknown byte order")
+    return _BYTE_ORDERS.get(byteorder, "without byte order")
 
 
 def shape_text(shape: list[int]) -> str:
@@ -178,8 +185,8 @@ def _one_axis_text(stride: int, item: int) -> str:
     """The gaps of an array with one axis that matters."""
     if stride % item == 0:
         return (
-            f"takes one element of every {stride // item:,}: they lie {bytes_text(stride)} apart, "
-            f"though each is only {bytes_text(item)} long"
+            f"takes every {ordinal(stride // item)} element of a larger array: they lie "
+            f"{bytes_text(stride)} apart, though each is only {bytes_text(item)} long"
         )
     return (
         f"takes one element of {bytes_text(item)} out of every {bytes_text(stride)}, "
@@ -196,7 +203,7 @@ def _runs_text(run: str, fastest: tuple[int, int], next_stride: int, item: int) 
             f"but they start {bytes_text(next_stride)} apart"
         )
     if stride % item == 0:
-        return f"takes one element of every {stride // item:,} in each {run} of a larger array"
+        return f"takes every {ordinal(stride // item)} element of each {run} of a larger array"
     return (
         f"takes {bytes_text(item)} out of every {bytes_text(stride)}, "
         "as a field of a record array does"

@@ -165,7 +165,8 @@ copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *re
     if (to.nbytes == 0 || (!done->existing && layout_overlap(&from, &to))) {
         return; /* nothing to copy, or a view */
     }
-    unsigned unmet = unmet_requirements(&from, &to, done->demanded);
+    /* What fills an array that was there before is no conversion: no requirement forced it. */
+    unsigned unmet = done->existing ? 0 : unmet_requirements(&from, &to, done->demanded);
     book(done, kind_of_transfer(&from, &to), unmet, done->asked_for, &from, &to,
          identity_of(source));
 }

@@ -234,6 +234,17 @@ objects_are_as_expected(void)
     return same;
 }
 
+/* CFuncPtr.__call__: where a new subclass, such as each CDLL makes, takes its tp_call from. */
+static PyWrapperDescrObject *
+call_wrapper(PyTypeObject *base)
+{
+    PyObject *wrapper = PyObject_GetAttrString((PyObject *)base, "__call__");
+    PyErr_Clear();
+    bool known = wrapper != NULL && Py_IS_TYPE(wrapper, &PyWrapperDescr_Type);
+    Py_XDECREF(wrapper); /* the type keeps it */
+    return known ? (PyWrapperDescrObject *)wrapper : NULL;
+}
+
 static int
 install(void)
 {
@@ -253,7 +264,13 @@ install(void)
         }
         return -1;
     }
+    PyWrapperDescrObject *wrapper = call_wrapper(function_base);
+    if (wrapper == NULL || wrapper->d_wrapped != (void *)function_base->tp_call) {
+        PyErr_SetString(PyExc_RuntimeError, "this Python calls ctypes functions differently");
+        return -1;
+    }
     original_call = function_base->tp_call;
+    wrapper->d_wrapped = (void *)probed_call;
     replace_in(function_base, original_call, probed_call);
     return 0;
 }
@@ -261,6 +278,7 @@ install(void)
 static void
 uninstall(void)
 {
+    call_wrapper(function_base)->d_wrapped = (void *)original_call;
     replace_in(function_base, probed_call, original_call);
 }
 
@@ -271,7 +289,9 @@ visit_slots(slot_visitor visit, void *context)
     PyObject *subclasses =
         base == NULL ? NULL : PyObject_CallMethod((PyObject *)base, "__subclasses__", NULL);
     if (base != NULL) {
+        PyWrapperDescrObject *wrapper = call_wrapper(base);
         visit("CFuncPtr.tp_call", (void *)base->tp_call, context);
+        visit("CFuncPtr.__call__", wrapper == NULL ? NULL : wrapper->d_wrapped, context);
     }
     for (Py_ssize_t i = 0; subclasses != NULL && i < PyList_GET_SIZE(subclasses); i++) {
         PyTypeObject *subclass = (PyTypeObject *)PyList_GET_ITEM(subclasses, i);

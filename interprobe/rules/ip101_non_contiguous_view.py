@@ -50,7 +50,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interprobe.copy_groups import CopyGroup, copy_finding, group_copies
-from interprobe.cures import fix_for_several_causes, made_to_fit
+from interprobe.cures import FIELD_TEXT, fix_for_several_causes, made_to_fit
 from interprobe.demands import demand_text, demanded_order
 from interprobe.expressions import Operation
 from interprobe.findings import Finding, Fix
@@ -67,7 +67,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         cause = (
             f"{sentence(group.array_text)} {gaps_text(group.source)}. "
             f"{requester_text(group.lead)} asks for {demand_text(group.lead)}, "
-            f"so NumPy gathered {group.amount_text} into a new array."
+            f"so NumPy gathered {group.amount_text} into a new array{group.times_text}."
         )
         fix = fix_for_several_causes(group) or _fix(group)
         yield copy_finding(group, CODE, NAME, cause=cause, fix=fix)
@@ -91,10 +91,7 @@ def _fix(group: CopyGroup) -> Fix:
     operation = array.operation if array is not None else Operation.OTHER
     base = quoted(array.base) if array is not None and array.base is not None else "the array"
     if operation is Operation.FIELD:
-        text = (
-            "Keep each field in an array of its own instead of one array of records: "
-            "a field of a record always has gaps."
-        )
+        text = FIELD_TEXT
     elif operation is Operation.COLUMN and len(group.source.shape) == 1:
         text = (
             f"Make {base} in Fortran order, where each column lies side by side, "

@@ -74,7 +74,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         cause = (
             f"{sentence(group.array_text)} is {_order_text(group)}. "
             f"{requester_text(group.lead)} asks for {demand_text(group.lead)}, "
-            f"so NumPy rewrote {group.amount_text}."
+            f"so NumPy rewrote {group.amount_text}{group.times_text}."
         )
         fix = fix_for_several_causes(group) or _fix(group)
         yield copy_finding(group, CODE, NAME, cause=cause, fix=fix)

@@ -61,10 +61,12 @@ def check(trace: Trace) -> Iterator[Finding]:
     """Yield a finding for each place where arrays were copied to swap their bytes."""
     for group in group_copies(trace, _applies):
         before, after = group.source.byteorder, group.lead.result.byteorder
+        end = "most" if before == ">" else "least"
         cause = (
-            f"{sentence(group.array_text)} stores each element in {byte_order_text(before)} bytes. "
-            f"{requester_text(group.lead)} asks for {byte_order_text(after)} "
-            f"{group.lead.result.dtype}, so NumPy reversed the bytes of {group.amount_text}."
+            f"{sentence(group.array_text)} is {byte_order_text(before)}: the {end} significant "
+            f"byte of each element comes first. {requester_text(group.lead)} asks for "
+            f"{byte_order_text(after)} {group.lead.result.dtype}, "
+            f"so NumPy swapped {group.amount_text}{group.times_text}."
         )
         fix = fix_for_several_causes(group) or _fix(group)
         yield copy_finding(group, CODE, NAME, cause=cause, fix=fix)

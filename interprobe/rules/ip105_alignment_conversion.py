@@ -52,7 +52,7 @@ from collections.abc import Iterator
 
 from interprobe.copy_groups import CopyGroup, copy_finding, group_copies
 from interprobe.cures import fix_for_several_causes, made_to_fit
-from interprobe.demands import demand_text
+from interprobe.demands import demand_text, dtype_code
 from interprobe.expressions import Operation
 from interprobe.findings import Finding, Fix
 from interprobe.trace import Copy, Trace
@@ -70,7 +70,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             f"{bytes_text(item_size(group.source))} start at addresses at which C allows no "
             f"{group.source.dtype}. "
             f"{requester_text(group.lead)} asks for {demand_text(group.lead)}, "
-            f"so NumPy copied {group.amount_text}."
+            f"so NumPy copied {group.amount_text}{group.times_text}."
         )
         fix = fix_for_several_causes(group) or _fix(group)
         yield copy_finding(group, CODE, NAME, cause=cause, fix=fix)
@@ -93,9 +93,13 @@ def _fix(group: CopyGroup) -> Fix:
         variable = array.base if array.base is not None else "records"
         code = f"{variable} = np.empty(count, dtype=np.dtype(fields, align=True))"
         return made_to_fit(group, text, code)
+    variable = array.base if array is not None and array.base is not None else "array"
+    item = bytes_text(item_size(group.source))
     return made_to_fit(
         group,
         "Start the data at a multiple of the element's size: pad the header of the buffer, or pad "
         "packed records with `np.dtype(fields, align=True)`. Arrays that NumPy allocates itself "
         "are always aligned.",
+        f"{variable} = np.frombuffer(buffer, dtype={dtype_code(group.source)}, offset=header)"
+        f"  # header: a multiple of {item}",
     )

@@ -70,7 +70,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         cause = (
             f"{sentence(group.array_text)} is broadcast: it shows {_content_text(group)} again and "
             f"again. {requester_text(group.lead)} asks for {demand_text(group.lead)}, "
-            f"so NumPy wrote out {group.amount_text}."
+            f"so NumPy wrote out {group.amount_text}{group.times_text}."
         )
         yield copy_finding(group, CODE, NAME, cause=cause, fix=_fix(group))
 

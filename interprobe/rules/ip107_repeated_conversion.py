@@ -52,11 +52,11 @@ from collections.abc import Iterator
 
 from interprobe.copy_groups import CopyGroup, copy_finding, group_copies
 from interprobe.demands import conversion_code, converted_name
-from interprobe.expressions import has_keyword
+from interprobe.expressions import has_keyword, sparing_call
 from interprobe.findings import Cost, Finding, Fix
 from interprobe.shares import measured_cost
 from interprobe.trace import Copy, Trace
-from interprobe.wording import bytes_text, requester_text, seconds_text, sentence
+from interprobe.wording import bytes_text, requester_text, seconds_text, sentence, short_mechanism
 
 CODE = "IP107"
 NAME = "repeated-conversion"
@@ -125,6 +125,15 @@ def _cost_of_repeats(group: CopyGroup) -> Cost:
 
 def _fix(group: CopyGroup) -> Fix:
     """The conversion taken out of the loop."""
+    lead = group.lead
+    shorter = sparing_call(lead.user_site.expression) if not lead.unmet else None
+    if shorter is not None and lead.site == lead.user_site and group.array is not None:
+        return Fix(
+            text=f"{sentence(group.array_text)} already is what is asked for, and "
+            f"{short_mechanism(lead.mechanism)} copies it nevertheless: ask for a copy only where "
+            "one is needed.",
+            code=shorter,
+        )
     text = (
         f"Convert once, before the loop, and pass `{converted_name(group)}` from then on, as long "
         "as nothing writes into the original in between."

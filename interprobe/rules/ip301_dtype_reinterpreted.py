@@ -74,7 +74,6 @@ from interprobe.wording import (
     layout_text,
     listed,
     quoted,
-    sentence,
 )
 
 CODE = "IP301"
@@ -131,7 +130,7 @@ class Misreading:
     @property
     def array_text(self) -> str:
         """The array in a sentence."""
-        return quoted(self.array.text) if self.array is not None else "the array"
+        return quoted(self.array.text) if self.array is not None else "the array behind it"
 
 
 def check(trace: Trace) -> Iterator[Finding]:
@@ -167,7 +166,7 @@ def _finding(indices: list[int], calls: list[Call]) -> Finding:
         user_site=first.user_site,
         site=first.site,
         subject=first.function,
-        cause=" ".join(_cause(first, item) for item in misreadings),
+        cause="\n".join(_cause(first, item) for item in misreadings),
         evidence=f"{times} of {first.function} in {file_name(first.library)}: {given}",
         records=[RecordIndex(list="calls", index=index) for index in indices],
         # Wrong numbers cost no time: none would be gained by reading the right ones.
@@ -197,11 +196,10 @@ def _misreadings(call: Call) -> list[Misreading]:
 
 def _cause(call: Call, item: Misreading) -> str:
     """What the array holds, what C was told, and what C makes of it."""
-    name = f" (`{item.argument.name}`)" if item.argument.name else ""
+    name = f" ({item.argument.name})" if item.argument.name else ""
     text = (
-        f"{sentence(item.array_text)} holds {item.given.dtype}, but argument "
-        f"{item.argument.position + 1}{name} of {call.function} is declared as "
-        f"{item.argument.declared}."
+        f"Argument {item.argument.position + 1}{name} of {call.function} is declared as "
+        f"{item.argument.declared}, but {item.array_text} holds {item.given.dtype}."
     )
     if item.declared_wrongly:
         return (
@@ -226,8 +224,8 @@ def _reading_text(item: Misreading) -> str:
     elif taken < there:
         text = (
             f"C takes {bytes_text(taken)} for each element where the array has {there}: it makes "
-            "several numbers out of each, and as many as the array has end "
-            f"{'halfway' if taken * 2 == there else 'well before its end'}"
+            "several numbers out of each, and as many elements as the array has end "
+            f"{'halfway through it' if taken * 2 == there else 'well before its end'}"
         )
     else:
         text = (
@@ -235,7 +233,7 @@ def _reading_text(item: Misreading) -> str:
             f"{_a_kind(item.held)} as {_a_kind(item.declared)}"
         )
     example = _ones_read(item)
-    return f"{text}; an array of ones reads as {example}." if example else f"{text}."
+    return f"{text}; an array of ones reads as {example}, ..." if example else f"{text}."
 
 
 def _ones_read(item: Misreading) -> str | None:
@@ -244,10 +242,10 @@ def _ones_read(item: Misreading) -> str | None:
     declared = _STRUCT_CODES.get((item.declared.kind, item.declared.size))
     if held is None or declared is None:
         return None
-    # Four of the smallest elements fill one of the largest.
-    raw = struct.pack(f"<4{held}", 1, 1, 1, 1)
-    (value,) = struct.unpack_from(f"<{declared}", raw)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    # Eight of the smallest elements fill two of the largest.
+    raw = struct.pack(f"<8{held}", *[1] * 8)
+    values = struct.unpack_from(f"<2{declared}", raw)
+    return ", ".join(f"{value:.6g}" for value in values)
 
 
 def _a_kind(element: ElementType) -> str:
@@ -275,7 +273,7 @@ def _verdict_text(item: Misreading) -> str:
 
 def _fix_text(item: Misreading) -> str:
     """Which side to change."""
-    array = item.array_text
+    array = item.array_text if item.array is not None else "the array"
     if item.declared_wrongly:
         return f"Declare what the function takes: `{item.argument.true}`."
     if item.wanted is not None:
@@ -293,16 +291,18 @@ def _fix_text(item: Misreading) -> str:
 def _fix_code(item: Misreading) -> str:
     """The change of the array, of the declaration, or of either."""
     array = item.array
-    variable = array.text if array is not None and array.operation is Operation.NAMED else "array"
+    unnamed = f"array_{item.argument.position + 1}"
+    variable = array.text if array is not None and array.operation is Operation.NAMED else unnamed
     text = array.text if array is not None else variable
+    pointed = f"({text})" if array is not None and array.operation is Operation.OTHER else text
     wanted = item.declared if item.wanted is None else item.wanted
     conversion = f"{variable} = np.ascontiguousarray({text}, dtype=np.{_numpy_name(wanted)})"
     if item.declared_wrongly:
-        return _pointer_code(text, item.held)
+        return _pointer_code(pointed, item.held)
     if item.wanted is None:
         return (
             f"{conversion}  # if C takes what is declared\n"
-            f"{_pointer_code(text, item.held)}  # if C takes {item.given.dtype}"
+            f"{_pointer_code(pointed, item.held)}  # if C takes {item.given.dtype}"
         )
     if item.wanted == item.declared:
         return conversion

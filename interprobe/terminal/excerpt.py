@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from rich.cells import cell_len
 from rich.text import Text
 
-from interprobe.terminal.text import one_line, python, visible
+from interprobe.terminal.code import python
+from interprobe.terminal.text import one_line, visible
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -11,13 +11,14 @@ from rich.padding import Padding
 from rich.text import Text
 
 from interprobe.findings import Finding, Severity
+from interprobe.terminal.code import CodeText
 from interprobe.terminal.excerpt import Excerpt, has_source
 from interprobe.terminal.gutter import Gutter, Margin, labelled
-from interprobe.terminal.layouts import argument_table, change_table, sizes_note
+from interprobe.terminal.layouts import argument_table, change_table, left_out
 from interprobe.terminal.places import library_name
-from interprobe.terminal.text import PROSE_WIDTH, CodeText, inline, one_line, prose
+from interprobe.terminal.text import PROSE_WIDTH, inline, one_line, prose
 from interprobe.terminal.units import byte_count, duration, share
-from interprobe.wording import counted
+from interprobe.wording import counted, listed
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -64,7 +65,7 @@ def _fields(block: Block, places: Places) -> Iterator[list[Margin]]:
     yield list(_reasons(block))
     layout = _layout(block)
     yield [] if layout is None else [labelled("layout", layout)]
-    yield list(_facts(block, places))
+    yield list(_facts(block, places, proven=layout is not None))
     yield list(_cures(block))
 
 
@@ -78,23 +79,28 @@ def _reasons(block: Block) -> Iterator[Margin]:
         yield labelled("why", Group(*map(prose, causes)))
 
 
-def _facts(block: Block, places: Places) -> Iterator[Margin]:
-    """What was measured: evidence, place, cost."""
+def _facts(block: Block, places: Places, *, proven: bool) -> Iterator[Margin]:
+    """What was measured: place and cost; the evidence too, unless a table says it already."""
     evidence = _told(block.findings, lambda finding: finding.evidence)
-    if evidence:
+    if evidence and not proven:
         yield labelled("seen", Group(*map(prose, evidence)))
     yield from _happened(block, places)
     cost = _cost_words(block)
     if cost:
-        yield labelled("cost", Text(cost))
+        yield labelled("cost", Text(cost, overflow="fold"))
+    elif block.calls and proven:
+        yield labelled("seen", Text(_calls_words(block), overflow="fold"))
 
 
 def _cures(block: Block) -> Iterator[Margin]:
     """What to do, and what it gains."""
-    fixes = list(dict.fromkeys(finding.fix for finding in block.findings))
-    for fix in fixes:
-        if fix.text.strip() or fix.code.strip():
-            yield labelled("fix", _fix(fix))
+    fixes: dict[Fix, list[str]] = {}
+    for finding in block.findings:
+        if finding.fix.text.strip() or finding.fix.code.strip():
+            fixes.setdefault(finding.fix, []).append(finding.rule)
+    for fix, rules in fixes.items():
+        codes = ", ".join(dict.fromkeys(rules)) if len(fixes) > 1 else ""
+        yield labelled("fix", _fix(fix, codes))
     for saving in dict.fromkeys(finding.saving for finding in block.findings):
         if saving is not None:
             yield labelled("saving", prose(_saving_words(saving)))
@@ -122,10 +128,10 @@ def _is_in_source(finding: Finding) -> bool:
 def _layout(block: Block) -> RenderableType | None:
     """The layouts of the largest copy, or of the arguments that the callee was given."""
     if block.copies:
-        largest = max(block.copies, key=lambda copy: copy.bytes)
-        note = sizes_note(block.copies)
-        table = change_table(largest)
-        return Group(table, Text(note, style="dim")) if note else table
+        copies = sorted(block.copies, key=lambda copy: copy.bytes, reverse=True)
+        note = left_out(copies)
+        table = change_table(copies[0])
+        return Group(table, inline(note, "dim")) if note else table
     if block.calls:
         return argument_table(max(block.calls, key=lambda call: call.count).arguments)
     return None
@@ -182,16 +188,18 @@ def _cost_words(block: Block) -> str:
     """Bytes, copies, time and share in one sentence; "" if nothing of it was measured."""
     cost = block.cost
     parts = []
-    copies = sum(copy.count for copy in block.copies)
-    calls = sum(call.count for call in block.calls)
+    copies = counted(sum(copy.count for copy in block.copies), "copy", "copies")
+    written = sum(copy.bytes for copy in block.copies)
     if cost.bytes:
         exact = f" ({cost.bytes:,} bytes)" if abs(cost.bytes) >= 1000 else ""
-        times = f" in {counted(copies, 'copy', 'copies')}" if copies else ""
-        parts.append(f"{byte_count(cost.bytes)}{exact} written{times}")
-    elif copies:
-        parts.append(counted(copies, "copy", "copies"))
-    if calls and not copies:
-        parts.append(counted(calls, "call", "calls"))
+        # A rule may answer for a part of the copies only, such as those made in vain.
+        whole = f" of the {byte_count(written)}" if block.copies and written != cost.bytes else ""
+        times = f" in {copies}" if block.copies else ""
+        parts.append(f"{byte_count(cost.bytes)}{exact}{whole} written{times}")
+    elif block.copies:
+        parts.append(copies)
+    if block.calls and not block.copies and cost.seconds:
+        parts.append(_calls_words(block))
     if cost.seconds:
         parts.append(duration(cost.seconds))
     if cost.share > 0:
@@ -199,11 +207,20 @@ def _cost_words(block: Block) -> str:
     return ", ".join(parts)
 
 
-def _fix(fix: Fix) -> Group:
-    """The sentence, and the code set off below it."""
+def _calls_words(block: Block) -> str:
+    """How many calls, and of what."""
+    functions = dict.fromkeys(
+        f"{one_line(call.function)} ({library_name(call.library)})" for call in block.calls
+    )
+    count = counted(sum(call.count for call in block.calls), "call", "calls")
+    return f"{count} of {listed(functions)}"
+
+
+def _fix(fix: Fix, codes: str) -> Group:
+    """The sentence, after the codes that it cures if they are given, and the code below it."""
     parts: list[RenderableType] = []
-    if fix.text.strip():
-        parts.append(prose(fix.text))
+    if codes or fix.text.strip():
+        parts.append(prose(f"{codes}: {fix.text}" if codes else fix.text))
     if fix.code.strip():
         parts.append(Padding(CodeText(fix.code), (0, 0, 0, 4), expand=False))
     return Group(*parts)

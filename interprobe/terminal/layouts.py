@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _MOST_DIMENSIONS = 6
 _MOST_ARGUMENTS = 8
+_MOST_SOURCES = 3
 
 
 def order_words(layout: Layout) -> str:
@@ -67,7 +68,7 @@ def change_table(copy: Copy) -> Table:
     after = _properties(copy.result)
     for name, new in after.items():
         old = before.get(name, "a Python sequence" if name == "dtype" else "")
-        changed = old != new
+        changed = True
         if name in _SHOWN_IF_CHANGED and (not changed or copy.source is None):
             continue
         style = "bold" if changed else "dim"
@@ -80,15 +81,28 @@ def change_table(copy: Copy) -> Table:
     return table
 
 
-def sizes_note(copies: Sequence[Copy]) -> str:
-    """What the table of the largest copy leaves out: other sizes, other layouts; "" if nothing."""
+def left_out(copies: Sequence[Copy]) -> str:
+    """What the table of one copy leaves out: other sizes, other layouts; "" if nothing.
+
+    Args:
+        copies: All copies that the block speaks of, that of the table first.
+    """
     smallest = min(copy.nbytes_min for copy in copies)
     largest = max(copy.nbytes_max for copy in copies)
     notes = []
     if smallest != largest:
         notes.append(f"the largest copy; sizes are {byte_count(smallest)} to {byte_count(largest)}")
-    if len(copies) > 1:
-        notes.append(f"{counted(len(copies) - 1, 'other layout', 'other layouts')} not shown")
+    sources = dict.fromkeys(
+        phrase(copy.source) if copy.source is not None else "a Python sequence" for copy in copies
+    )
+    # The first is the one in the table.
+    others = list(sources)[1:]
+    if others:
+        more = len(others) - _MOST_SOURCES
+        notes.append(
+            f"also from {'; '.join(others[:_MOST_SOURCES])}"
+            + (f" and {counted(more, 'other', 'others')}" if more > 0 else "")
+        )
     return "; ".join(notes)
 
 

@@ -8,9 +8,10 @@ from rich.console import Group
 from rich.measure import Measurement
 from rich.text import Text
 
+from interprobe.terminal.code import python
 from interprobe.terminal.places import Place
 from interprobe.terminal.table import Section, report_table
-from interprobe.terminal.text import one_line, python, several_lines
+from interprobe.terminal.text import one_line, several_lines
 from interprobe.terminal.units import byte_count, duration, share, table_count
 
 if TYPE_CHECKING:

@@ -8,12 +8,8 @@ visible character of one cell, so that columns still line up.
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING
 
 from rich.text import Text
-
-if TYPE_CHECKING:
-    from rich.console import Console, ConsoleOptions, RenderResult
 
 PROSE_WIDTH = 100
 """Cells beyond which running text is not set, however wide the terminal: longer lines tire."""
@@ -60,38 +56,3 @@ def inline(text: str, style: str = "") -> Text:
 def prose(text: str, style: str = "") -> Text:
     """``text`` as paragraphs, line ends kept."""
     return Text(several_lines(text).strip("\n"), style=style, overflow="fold")
-
-
-class CodeText:
-    """Several lines of Python code, highlighted where the console has colours.
-
-    Args:
-        code: The code, as the program or a rule wrote it.
-    """
-
-    def __init__(self, code: str) -> None:
-        self._code = several_lines(code).strip("\n")
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Draw the code, too long lines folded."""
-        yield python(self._code, console)
-
-
-def python(code: str, console: Console) -> Text:
-    """Python code, already free of control codes, highlighted if ``console`` has colours."""
-    plain = Text(code, overflow="fold")
-    if console.color_system is None:
-        return plain
-    # Imported here: Pygments is needed for a coloured report only, and costs time to load.
-    from rich.syntax import Syntax
-
-    # The ANSI theme uses the terminal's own sixteen colours, readable on dark and on light.
-    highlighted = Syntax("", "python", theme="ansi_dark").highlight(code)
-    highlighted.rstrip()
-    if highlighted.plain != code.rstrip():
-        return plain
-    highlighted.overflow = "fold"
-    # Without this, the theme's own background and the wrapped Text's justification leak in.
-    highlighted.style = ""
-    highlighted.no_wrap = False
-    return highlighted

@@ -6,11 +6,8 @@ import unicodedata
 from typing import Any
 from xml.etree import ElementTree
 
-import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from report_samples import SAMPLES, layout, site, trace
-from report_samples import copy as make_copy
 from rich.cells import cell_len
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity, Site
@@ -251,9 +248,7 @@ TRACES = st.builds(
     schema=st.just("interprobe.trace/1"),
 )
 
-WITH_TIME = settings(
-    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow]
-)
+WITH_TIME = settings(deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 
 
 def drawable(character: str) -> bool:
@@ -261,9 +256,9 @@ def drawable(character: str) -> bool:
 
 
 @WITH_TIME
-@given(trace=TRACES, width=st.integers(60, 200))
-def test_text_keeps_to_its_width_and_holds_no_control_code(trace: Trace, width: int) -> None:
-    report = terminal.render(trace, width=width, color=False)
+@given(run=TRACES, width=st.integers(60, 200))
+def test_text_keeps_to_its_width_and_holds_no_control_code(run: Trace, width: int) -> None:
+    report = terminal.render(run, width=width, color=False)
     lines = report.split("\n")
     assert lines.pop() == ""
     for line in lines:
@@ -274,7 +269,7 @@ def test_text_keeps_to_its_width_and_holds_no_control_code(trace: Trace, width: 
 
 
 @settings(WITH_TIME, max_examples=25)
-@given(trace=TRACES, width=st.integers(60, 200))
-def test_svg_is_well_formed(trace: Trace, width: int) -> None:
-    root = ElementTree.fromstring(svg.render(trace, width=width, color=True))
+@given(run=TRACES, width=st.integers(60, 200))
+def test_svg_is_well_formed(run: Trace, width: int) -> None:
+    root = ElementTree.fromstring(svg.render(run, width=width, color=True))
     assert root.tag == "{http://www.w3.org/2000/svg}svg"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from report_samples import site
+from report_builders import site
 
 from interprobe.findings import Site
 from interprobe.terminal.excerpt import Underlined, underlined
@@ -36,12 +36,8 @@ def test_mark_covers_the_expression(before: str, inside: str, middle: str, after
     assert marked(shown) == expression.replace("\t", "    ")
 
 
-@given(
-    before=CHARACTERS, expression=CHARACTERS, after=CHARACTERS, width=st.integers(1, 60)
-)
-def test_line_and_mark_fit_any_width(
-    before: str, expression: str, after: str, width: int
-) -> None:
+@given(before=CHARACTERS, expression=CHARACTERS, after=CHARACTERS, width=st.integers(1, 60))
+def test_line_and_mark_fit_any_width(before: str, expression: str, after: str, width: int) -> None:
     shown = underlined(site(3, f"{before}x{expression}x{after}", f"x{expression}x"), width)
     assert cells(shown.line) <= max(width, 3)
     assert 0 <= shown.start <= shown.end <= width

@@ -36,10 +36,37 @@ class Parser(argparse.ArgumentParser):
             raise unknown(f"'{self.prog}' has no option", word, flags, otherwise=see)
         return options
 
+    def count_leading_options(self, words: list[str], stop: tuple[str, ...]) -> int:
+        """How many of ``words`` are options and their values, before the first other word.
+
+        Args:
+            words: A command line.
+            stop: Beginnings of words that look like options and are none.
+        """
+        valued = {
+            flag
+            for action in self._actions
+            if action.nargs != 0
+            for flag in action.option_strings
+        }
+        position = 0
+        while position < len(words):
+            word = words[position]
+            if word in ("-", "--") or not word.startswith("-") or word.startswith(stop):
+                break
+            position += 2 if word in valued else 1
+        return min(position, len(words))
+
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong as one sentence."""
         text = message[:1].upper() + message[1:]
         raise UsageError(f"{text}; see '{self.prog} --help'.")
+
+
+def usage_error(error: Exception) -> UsageError:
+    """The same complaint as a :class:`UsageError`, with a capital and a full stop."""
+    text = str(error)
+    return UsageError(f"{text[:1].upper()}{text[1:]}{'' if text.endswith(('.', '?')) else '.'}")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:

@@ -1,0 +1,227 @@
+"""Run a program or a scenario and report what happened at the border to native code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from interprobe.cli.console import formats
+from interprobe.cli.console.arguments import Parser, UsageError, positive, usage_error, writable
+from interprobe.cli.console.output import Output, add_options, complain_after_program
+
+if TYPE_CHECKING:
+    from interprobe.cli.launch.isolation import Imports
+    from interprobe.cli.launch.program import Program
+    from interprobe.lines import LineTimer
+    from interprobe.trace import Trace
+
+_DESCRIPTION = """\
+Run a program or a scenario and report what happened at the border to native code.
+
+TARGET is
+  script.py     a script, or a directory or zip file with a __main__.py
+  -m module     a module or package, as after 'python -m'
+  -c code       code, as after 'python -c'
+  SCENARIO      a built-in pitfall and its cure; 'interprobe list' shows them
+
+What follows TARGET belongs to the program. A program runs as it would under plain python; its
+report goes to standard error when it has ended, or to a file with -o."""
+
+_PYTHON_FLAGS = ("-m", "-c")
+
+
+class _Options(argparse.Namespace):
+    all: bool
+    size: int | None
+    json: str | None
+    output: str | None
+    format: str
+    color: str
+    width: int | None
+    lines: list[str]
+    memory: bool
+
+
+def main(arguments: list[str]) -> int:
+    """Carry out ``interprobe run``.
+
+    Returns:
+        The program's exit status; of scenarios 1 if one does not show what it says.
+
+    Raises:
+        UsageError: It cannot be carried out as given.
+        SystemExit: The program's own.
+    """
+    parser = _parser()
+    # argparse must not look into what belongs to the program.
+    own = parser.count_leading_options(arguments, stop=_PYTHON_FLAGS)
+    options = parser.parse_args(arguments[:own], _Options())
+    target = arguments[own:]
+    if target[:1] == ["--"]:
+        del target[0]
+    formats.check(options.format)
+    if options.all:
+        if target:
+            raise UsageError(f"--all runs every scenario and takes no TARGET, not {target[0]!r}.")
+        return _run_all(options)
+    if not target:
+        raise UsageError(
+            "TARGET is missing: a script, -m module, -c code or a scenario; "
+            "see 'interprobe run --help'."
+        )
+    if not target[0].startswith(_PYTHON_FLAGS) and not os.path.exists(target[0]):
+        return _run_scenario(target, options)
+    from interprobe.cli.launch.program import program
+
+    return _run_program(program(target), options)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="interprobe run",
+        usage="interprobe run [options] TARGET [ARGS...]",
+        description=_DESCRIPTION,
+    )
+    parser.add_argument("--json", metavar="FILE", help="save the trace, for 'interprobe report'")
+    add_options(parser)
+    programs = parser.add_argument_group("for programs")
+    programs.add_argument(
+        "--lines",
+        action="append",
+        default=[],
+        metavar="FUNCTION",
+        help="time every line of a function, with its copies beside it: main, Class.method,"
+        " or module:function; may be repeated",
+    )
+    programs.add_argument(
+        "--memory", action="store_true", help="sample resident memory, with the line of its peak"
+    )
+    scenarios = parser.add_argument_group("for scenarios")
+    scenarios.add_argument("--all", action="store_true", help="run all of them")
+    scenarios.add_argument("--size", type=positive, metavar="MIB", help="size of the data")
+    return parser
+
+
+def _run_program(program: Program, options: _Options) -> int:
+    if options.size is not None:
+        raise UsageError("--size is for scenarios: a program sizes its own data.")
+    from interprobe.cli.launch import session
+    from interprobe.cli.launch.isolation import Imports
+    from interprobe.cli.launch.main_module import compile_main
+    from interprobe.cli.launch.recording import ProgramRecording
+
+    output = Output(options, stderr=True)
+    trace_file = None if options.json is None else writable(options.json, replace=True)
+    imports = Imports(program.folder)
+    timer = _line_timer(program, imports, options.lines) if options.lines else None
+    sampler = None
+    if options.memory:
+        with imports.own():
+            from interprobe.memory import ResidentSampler
+
+            sampler = ResidentSampler()
+
+    def deliver(trace: Trace) -> None:
+        if trace_file is not None:
+            _save(trace, trace_file)
+        try:
+            formats.draw(trace, options.format, output)
+        except OSError as error:
+            complain_after_program(f"The report could not be written: {error.strerror or error}.")
+
+    recording = ProgramRecording(
+        program, imports, deliver, complain_after_program, timer=timer, sampler=sampler
+    )
+    compile_source = compile_main if timer is None else timer.compile
+    return session.run(program, recording, compile_source)
+
+
+def _line_timer(program: Program, imports: Imports, functions: list[str]) -> LineTimer:
+    """The timer of ``--lines``.
+
+    Raises:
+        UsageError: The program has no such function.
+    """
+    with imports.own():
+        from interprobe.lines import LineTimer
+
+        timer = LineTimer(functions)
+    found = program.source()
+    if found is not None:
+        # A function of another module is looked for where the program would look for it.
+        sys.path.insert(0, program.folder)
+        try:
+            timer.check(*found)
+        except LookupError as error:
+            raise usage_error(error) from None
+        except SyntaxError:
+            pass  # Python will say so when the program is run.
+        finally:
+            sys.path.remove(program.folder)
+    return timer
+
+
+def _save(trace: Trace, path: str) -> None:
+    """Save a trace; where that fails, beside the temporary files, so that no run is lost."""
+    try:
+        trace.save(path)
+    except OSError as error:
+        import tempfile
+
+        spare = os.path.join(tempfile.mkdtemp(prefix="interprobe-"), os.path.basename(path))
+        trace.save(spare)
+        complain_after_program(
+            f"Cannot write {path!r}: {error.strerror or error}; the trace is in {spare!r} instead."
+        )
+
+
+def _run_scenario(target: list[str], options: _Options) -> int:
+    from interprobe.cli.showcase import catalogue
+
+    name, *rest = target
+    if name not in catalogue.names():
+        raise catalogue.no_target(name)
+    if rest:
+        raise UsageError(f"The scenario {name!r} takes no arguments, not {rest[0]!r}.")
+    _refuse_program_options(options)
+    output = Output(options)
+    trace_file = None if options.json is None else writable(options.json, replace=True)
+
+    from interprobe.cli.showcase import account, experiment
+
+    outcome = experiment.run(name, catalogue.load(name), options.size)
+    if trace_file is not None:
+        _save(outcome.bad.trace, trace_file)
+    if options.format == "terminal":
+        output.write(account.both_sides(outcome, output))
+    else:
+        formats.draw(outcome.bad.trace, options.format, output)
+    return 0 if outcome.holds else 1
+
+
+def _run_all(options: _Options) -> int:
+    _refuse_program_options(options)
+    if options.json is not None:
+        raise UsageError("--json saves one trace: name one scenario instead of --all.")
+    if options.format != "terminal":
+        raise UsageError("--all ends in a table for the terminal: it takes no other --format.")
+    output = Output(options)
+
+    from interprobe.cli.showcase import account, catalogue, experiment
+
+    began = time.perf_counter()
+    outcomes = []
+    for name in catalogue.names():
+        outcomes.append(experiment.run(name, catalogue.load(name), options.size))
+        output.write(account.one_line(outcomes[-1], output))
+    output.write(account.table_of_all(outcomes, time.perf_counter() - began, output))
+    return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+def _refuse_program_options(options: _Options) -> None:
+    for given, flag in ((options.lines, "--lines"), (options.memory, "--memory")):
+        if given:
+            raise UsageError(f"{flag} is for programs: a scenario's functions are not yours.")

@@ -1,0 +1,1 @@
+"""Runs the built-in scenarios: a pitfall and its cure, side by side."""

@@ -1,0 +1,195 @@
+"""Whatever a trace holds, analyse answers, and its findings can be checked against it."""
+
+from __future__ import annotations
+
+import ast
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from interprobe.analysis import analyse, rules
+from interprobe.findings import Severity, Site
+from interprobe.shares import WARNING_SHARE
+from interprobe.trace import (
+    Argument,
+    Call,
+    Copy,
+    Layout,
+    Memory,
+    Meta,
+    Native,
+    Process,
+    Trace,
+    load,
+)
+
+COUNTS = st.integers(0, 2**48)
+SECONDS = st.floats(0, 1e9)
+NAMES = st.text(max_size=12)
+EXPRESSIONS = st.one_of(
+    NAMES,
+    st.sampled_from(
+        [
+            "np.ascontiguousarray(a[:, ::2])",
+            "np.asarray(field.T)",
+            "np.array(x, dtype=float)",
+            "x.astype(np.float64)",
+            "np.require(p['x'], None, 'A')",
+            "np.asarray(t[:, 3])",
+            "np.asarray(np.broadcast_to(row, (3, 4)))",
+            "np.copyto(out, x)",
+            "ext.f(x)",
+            "ext.f(x, y)",
+            "ext.f(a if b else c)",
+            "ext.f((a + b).T)",
+            "ext.f(y := x)",
+            "lib.f(x.ctypes.data_as(DP), (a + b).ctypes.data)",
+            "y = np.asarray(\n    x)",
+        ]
+    ),
+)
+DTYPES = st.one_of(
+    NAMES,
+    st.sampled_from(["float16", "float32", "float64", "float128", "complex64", "complex128"]),
+    st.sampled_from(["int8", "int32", "int64", "uint8", "uint64", "bool", "object", "void96"]),
+    st.sampled_from(["datetime64[ns]", "timedelta64", "str96", "bytes80"]),
+)
+DECLARED = st.one_of(
+    st.none(),
+    NAMES,
+    st.builds(
+        str.__mod__,
+        st.sampled_from(["POINTER(%s)", "LP_%s", "%s_Array_4", "POINTER(POINTER(%s))", "%s"]),
+        st.sampled_from(["c_double", "c_float", "c_int", "c_ubyte", "c_double_complex", "Vec"]),
+    ),
+    st.sampled_from(["ndpointer_<f8_2d", "ndpointer_any", "ndpointer(float64)"]),
+)
+PROTOTYPES = st.one_of(
+    st.none(), NAMES, st.sampled_from(["float *", "double *", "const void *", "long int [3]"])
+)
+SITES = st.builds(
+    Site,
+    file=NAMES,
+    line=st.integers(0, 3),
+    column=st.one_of(st.none(), st.integers(0, 9)),
+    expression=EXPRESSIONS,
+    source=NAMES,
+)
+LAYOUTS = st.builds(
+    Layout,
+    dtype=DTYPES,
+    byteorder=st.sampled_from(["<", ">", "|"]),
+    shape=st.lists(st.integers(0, 9), max_size=4),
+    strides=st.lists(st.integers(-64, 64), max_size=4),
+    order=st.sampled_from(["C", "F", "strided"]),
+    nbytes=COUNTS,
+)
+REQUIREMENTS = [
+    "dtype",
+    "C_CONTIGUOUS",
+    "F_CONTIGUOUS",
+    "ALIGNED",
+    "NOTSWAPPED",
+    "WRITEABLE",
+    "OWNDATA",
+    "ENSUREARRAY",
+]
+COPIES = st.builds(
+    Copy,
+    process=st.integers(0, 2),
+    site=SITES,
+    user_site=SITES,
+    mechanism=st.one_of(
+        NAMES,
+        st.sampled_from(["numpy.asarray", "numpy.array", "ndarray.astype", "PyArray_FromAny"]),
+    ),
+    kind=st.sampled_from(["strided", "cast+broadcast", "byteswap", "duplicate", "unknown", ""]),
+    native=st.one_of(st.none(), st.builds(Native, library=NAMES)),
+    source=st.one_of(st.none(), LAYOUTS),
+    result=LAYOUTS,
+    unmet=st.lists(st.sampled_from(REQUIREMENTS), max_size=4),
+    count=COUNTS,
+    bytes=COUNTS,
+    seconds=SECONDS,
+    nbytes_min=COUNTS,
+    nbytes_max=COUNTS,
+    variants=st.just([]),
+    repeated=st.one_of(st.integers(0, 3), COUNTS),
+)
+CALLS = st.builds(
+    Call,
+    process=st.integers(0, 2),
+    site=SITES,
+    user_site=SITES,
+    library=NAMES,
+    function=NAMES,
+    arguments=st.lists(
+        st.builds(
+            Argument,
+            position=st.integers(0, 4),
+            name=st.one_of(st.none(), NAMES),
+            declared=DECLARED,
+            true=PROTOTYPES,
+            given=st.one_of(st.none(), LAYOUTS),
+        ),
+        max_size=3,
+    ),
+    count=COUNTS,
+)
+PROCESSES = st.builds(
+    Process, id=st.integers(0, 2), seconds=SECONDS, memory=st.builds(Memory, timeline=st.just([]))
+)
+TRACES = st.builds(
+    Trace,
+    meta=st.builds(Meta, seconds=SECONDS, blind_spots=st.just([])),
+    processes=st.lists(PROCESSES, max_size=2),
+    copies=st.lists(COPIES, max_size=5),
+    calls=st.lists(CALLS, max_size=4),
+    borrows=st.just([]),
+    memory=st.builds(Memory, timeline=st.just([])),
+    findings=st.just([]),
+    lines=st.just([]),
+    schema=st.just("interprobe.trace/1"),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(TRACES)
+def test_findings_point_at_what_the_trace_holds(trace: Trace) -> None:
+    analysed = analyse(trace)
+    assert (analysed.copies, analysed.calls) == (trace.copies, trace.calls)
+    codes = {rule.CODE: rule.NAME for rule in rules()}
+    for finding in analysed.findings:
+        assert codes[finding.rule] == finding.name
+        assert finding.records
+        for record in finding.records:
+            place = getattr(trace, record.list)[record.index]
+            assert place.user_site == finding.user_site
+        assert all([finding.subject or not finding.user_site.expression.strip(), finding.cause])
+        assert finding.evidence
+        assert finding.fix.text
+        ast.parse(finding.fix.code)
+
+
+@settings(max_examples=100, deadline=None)
+@given(TRACES)
+def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) -> None:
+    findings = analyse(trace).findings
+    for finding in findings:
+        assert 0.0 <= finding.cost.share <= 1.0
+        if finding.rule.startswith("IP3"):
+            assert finding.severity is Severity.ERROR
+        else:
+            worth_it = finding.cost.share >= WARNING_SHARE
+            assert finding.severity is (Severity.WARNING if worth_it else Severity.NOTE)
+    errors = [finding.severity is Severity.ERROR for finding in findings]
+    assert errors == sorted(errors, reverse=True)
+
+
+@settings(max_examples=50, deadline=None)
+@given(TRACES)
+def test_an_analysed_trace_survives_saving(tmp_path_factory: object, trace: Trace) -> None:
+    path = tmp_path_factory.mktemp("trace") / "trace.json"  # type: ignore[attr-defined]
+    analysed = analyse(trace)
+    analysed.save(path)
+    assert load(path) == analysed
