@@ -5,7 +5,11 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from interprobe._version import __version__
+from interprobe._location import package_path
+
+__path__ = package_path(__path__)
+
+from interprobe._version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from interprobe.analysis import analyse

@@ -1,4 +1,4 @@
-"""Finds extension modules that may have kept NumPy's C-API pointers before the probes were there."""
+"""Finds extension modules that may have kept NumPy's C-API pointers before the probes came."""
 
 from __future__ import annotations
 

@@ -44,12 +44,13 @@ class FunctionRecording(Recording):
     """
 
     def __init__(
-        self, function: Callable[..., Any], *, lines: bool = False, memory: bool = False
+        self, function: Callable[..., Any], file: str, *, lines: bool, memory: bool
     ) -> None:
         """Prepare to record.
 
         Args:
             function: The function whose body is recorded.
+            file: Where it is decorated: the user's own code, wherever it lies.
             lines: Whether to time its lines.
             memory: Whether to sample resident memory.
 
@@ -58,12 +59,13 @@ class FunctionRecording(Recording):
         """
         super().__init__()
         self._function = function
+        self._file = file
         code = getattr(inspect.unwrap(function), "__code__", None)
-        file = code.co_filename if code is not None else ""
         self._name = getattr(function, "__qualname__", None) or repr(function)
-        self._place = f" ({file}:{code.co_firstlineno})" if code is not None else ""
+        self._place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
         self._recorder: RecorderProtocol | None = new_recorder(file)
         self._refused = ""
+        self._started = False
         self._depth = 0
         self._entries = 0
         self._analysed_entries = 0
@@ -83,23 +85,23 @@ class FunctionRecording(Recording):
 
     def enter(self) -> None:
         """A body begins or goes on; recording goes on with the first of several."""
+        if self._timer is not None:
+            self._timer.enter()
         with self._lock:
+            # Counted first: what interrupts this (a signal's handler, a destructor) may call the
+            # function too, and then finds and leaves it in order.
             self._depth += 1
             if self._depth == 1:
                 self._entries += 1
                 if self._sampler is not None:
                     self._sampler.start()
-                if self._entries == 1:
+                if not self._started:
                     self._start()
                 elif self._recorder is not None:
                     self._recorder.resume()
-        if self._timer is not None:
-            self._timer.enter()
 
     def leave(self) -> None:
         """A body ends or waits; recording pauses with the last of several."""
-        if self._timer is not None:
-            self._timer.leave()
         with self._lock:
             self._depth -= 1
             if self._depth == 0:
@@ -107,6 +109,8 @@ class FunctionRecording(Recording):
                     self._recorder.pause()
                 if self._sampler is not None:
                     self._sampler.pause()
+        if self._timer is not None:
+            self._timer.leave()
 
     @property
     def trace(self) -> Trace:
@@ -132,11 +136,11 @@ class FunctionRecording(Recording):
         """Name the function; what was recorded of it takes a while to tell."""
         return f"<interprobe recording of {self._name}>"
 
-    def __reduce__(self) -> tuple[Callable[..., FunctionRecording], tuple[Callable[..., Any]]]:
+    def __reduce__(self) -> tuple[Callable[..., FunctionRecording], tuple[Any, ...]]:
         """Begin anew where a function is sent by value: another process records for itself."""
         lines, memory = self._timer is not None, self._sampler is not None
         anew = functools.partial(FunctionRecording, lines=lines, memory=memory)
-        return anew, (self._function,)
+        return anew, (self._function, self._file)
 
     def _heading(self) -> str:
         return f"interprobe.profile: {self._name}{self._place}\n\n"
@@ -144,6 +148,7 @@ class FunctionRecording(Recording):
     def _start(self) -> None:
         recorder = self._recorder
         assert recorder is not None
+        self._started = True
         try:
             recorder.start()
         except MemoryError as error:
@@ -171,7 +176,6 @@ class FunctionRecording(Recording):
         return trace
 
     def _renew_lock(self) -> None:
-        # Re-entrant: a signal's handler or a destructor may call the function while it is held.
         self._lock = threading.RLock()
 
 
@@ -283,32 +287,34 @@ def profile(
     Raises:
         TypeError: It is no function, or ``lines`` was asked of one without Python code.
     """
-    decorate: Any = functools.partial(
-        profile, lines=lines, memory=memory, enabled=enabled, report=report
-    )
     if function is None:
-        return decorate
-    if isinstance(function, classmethod | staticmethod):
-        return _below(function, decorate)
+        return functools.partial(
+            profile, lines=lines, memory=memory, enabled=enabled, report=report
+        )
     _refuse_other_than_functions(function)
     if switched_off() or not enabled:
         reason = "enabled=False" if not enabled else f"{SWITCH}={os.environ[SWITCH]}"
         # Some callables take no attribute: they stay as they are in that too.
         with contextlib.suppress(AttributeError, TypeError):
-            function.recording = UnrecordedFunction(f"{reason} has it switched off")
+            body = getattr(function, "__func__", function)
+            body.recording = UnrecordedFunction(f"{reason} has it switched off")
         return function
-    recording = FunctionRecording(function, lines=lines, memory=memory)
+    file = sys._getframe(1).f_code.co_filename
+    if isinstance(function, classmethod | staticmethod):
+        body = function.__func__
+        return type(function)(_recorded(body, file, lines=lines, memory=memory, report=report))
+    return _recorded(function, file, lines=lines, memory=memory, report=report)
+
+
+def _recorded(
+    function: Callable[..., Any], file: str, *, lines: bool, memory: bool, report: bool
+) -> Any:
+    recording = FunctionRecording(function, file, lines=lines, memory=memory)
     wrapper: Any = stepwise(function, recording)
     wrapper.recording = recording
     if report:
         _report_at_exit(recording)
     return wrapper
-
-
-def _below(method: Any, decorate: Callable[[Any], Any]) -> Any:
-    """The same kind of method, of the decorated function."""
-    inner = decorate(method.__func__)
-    return method if inner is method.__func__ else type(method)(inner)
 
 
 def _refuse_other_than_functions(function: object) -> None:
@@ -319,7 +325,7 @@ def _refuse_other_than_functions(function: object) -> None:
         )
     if isinstance(function, property | functools.cached_property):
         raise TypeError("interprobe.profile decorates functions: put it below the property")
-    if not callable(function):
+    if not callable(getattr(function, "__func__", function)):
         raise TypeError(f"interprobe.profile decorates functions, not {function!r}")
 
 

@@ -1,4 +1,4 @@
-"""Reads the native ledger's bytes: the one place in Python that knows their form (native/ledger.h)."""
+"""Reads the native ledger's bytes: the one Python file that knows their form (native/ledger.h)."""
 
 from __future__ import annotations
 

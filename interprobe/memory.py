@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import math
 import os
 import sys
 import threading
@@ -67,16 +68,16 @@ class ResidentSampler:
         self._interval = interval
         self._highest: tuple[int, list[_Stack]] = (0, [])
         self._active = False
-        self._last_sample = 0.0
+        self._last_sample = -math.inf
         self._worker: _Worker | None = None
         self._read = _memory_reader()
 
     def start(self) -> None:
-        """Begin to sample, or go on after :meth:`pause`, with a first sample at once."""
+        """Begin to sample, or go on after :meth:`pause`, with a sample at once if one is due."""
         if self._active:
             return
         self._active = True
-        self._sample()
+        self._sample_if_due()
         if self._worker is None:
             self._worker = _Worker.begin(self._sample, self._interval)
             _started.add(self)
@@ -87,9 +88,7 @@ class ResidentSampler:
         """Sample no more until :meth:`start`; the thread waits, since a new one costs more."""
         if not self._active:
             return
-        # A body that is entered and left many times within an interval is not sampled each time.
-        if time.monotonic() - self._last_sample >= self._interval:
-            self._sample()
+        self._sample_if_due()
         self._active = False
         if self._worker is not None:
             self._worker.pause()
@@ -110,6 +109,11 @@ class ResidentSampler:
         """The peak of the samples taken so far."""
         resident, stacks = self._highest
         return ResidentPeak(resident, _user_site(stacks))
+
+    def _sample_if_due(self) -> None:
+        # A body that is entered and left many times within an interval is not sampled each time.
+        if time.monotonic() - self._last_sample >= self._interval:
+            self._sample()
 
     def _sample(self) -> None:
         self._last_sample = time.monotonic()

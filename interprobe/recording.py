@@ -228,7 +228,7 @@ def new_recorder(file: str) -> RecorderProtocol:
     """A recorder to which ``file`` is the user's own code, wherever it lies."""
     from interprobe.recorder import Recorder
 
-    return Recorder(own_paths=[file])
+    return Recorder(own_paths=[file] if file else [])
 
 
 def start_sampler() -> ResidentSampler:
@@ -272,11 +272,11 @@ def unrecorded_trace(reason: str) -> Trace:
 
 def described(trace: Trace) -> str:
     """A recording in a few words, for ``repr``."""
-    crossings = sum(call.count for call in trace.calls)
-    return (
-        f"<interprobe recording of {trace.meta.seconds:.3g} s: {trace.copy_count} copies of "
-        f"{trace.bytes_copied} bytes in all, {crossings} crossings>"
-    )
+    from interprobe.wording import counted
+
+    copies = counted(trace.copy_count, "copy", "copies")
+    crossings = counted(sum(call.count for call in trace.calls), "crossing", "crossings")
+    return f"<interprobe recording of {trace.meta.seconds:.3g} s: {copies}, {crossings}>"
 
 
 def _width_of(stream: TextIO) -> int:

@@ -176,7 +176,7 @@ def _call(record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> C
 
 
 def _type_name(name: str | None) -> str | None:
-    """ctypes calls the type ``POINTER(c_double)`` ``LP_c_double``."""
+    """The type as a program writes it: ctypes calls ``POINTER(c_double)`` ``LP_c_double``."""
     if name is None:
         return None
     depth = 0

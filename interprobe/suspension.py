@@ -67,8 +67,9 @@ def _wrapper(
 
     # A wrapper with a `yield` or `await` of its own would find wrong arguments only when it is
     # first resumed. This one finds them when it is called, and `inspect` tells kinds by the flag.
-    wrapper.__code__ = wrapper.__code__.replace(co_flags=wrapper.__code__.co_flags | kind)
-    return functools.wraps(function)(wrapper)
+    code = wrapper.__code__.replace(co_flags=wrapper.__code__.co_flags | kind)
+    of_kind = FunctionType(code, globals(), closure=wrapper.__closure__)
+    return functools.wraps(function)(of_kind)
 
 
 class _Steps:

@@ -6,10 +6,11 @@ import bisect
 import ctypes
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
+from elftools.elf.sections import SymbolTableSection
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def _functions(library: str) -> list[tuple[int, int, str]]:
             elf = ELFFile(binary)
             for section in (".symtab", ".dynsym"):
                 table = elf.get_section_by_name(section)
-                if table is None:
+                if not isinstance(table, SymbolTableSection):
                     continue
                 return sorted(
                     (symbol["st_value"], symbol["st_size"], symbol.name)
@@ -105,7 +106,7 @@ def _file_name(program: Any, number: int) -> str | None:
     if not 0 <= index < len(entries):
         return None
     name = entries[index].name
-    return cast(bytes, name).decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
 
 
 @lru_cache(maxsize=1)

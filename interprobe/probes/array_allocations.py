@@ -4,7 +4,8 @@ from interprobe import native
 
 SEES = "array data allocated by NumPy, exact to the byte"
 CANNOT_SEE = (
-    "Array data from a memory handler that the program set itself, and memory that native code allocates"
+    "Array data from a memory handler that the program set itself, "
+    "and memory that native code allocates"
 )
 
 

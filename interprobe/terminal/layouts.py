@@ -68,7 +68,7 @@ def change_table(copy: Copy) -> Table:
     after = _properties(copy.result)
     for name, new in after.items():
         old = before.get(name, "a Python sequence" if name == "dtype" else "")
-        changed = True
+        changed = old != new
         if name in _SHOWN_IF_CHANGED and (not changed or copy.source is None):
             continue
         style = "bold" if changed else "dim"

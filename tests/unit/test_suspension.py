@@ -14,7 +14,7 @@ from collections.abc import Callable, Generator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interprobe.suspension import stepwise
@@ -192,6 +192,7 @@ def outcomes(function: Callable[[], Any], operations: list[str]) -> list[object]
 
 
 @pytest.mark.parametrize("function", [*GENERATORS, *COROUTINES, old_style])
+@settings(max_examples=50, deadline=None)
 @given(operations=st.lists(st.sampled_from(sorted(OPERATIONS)), max_size=8))
 def test_every_sequence_of_operations_does_the_same(
     function: Callable[[], Any], operations: list[str]
@@ -250,6 +251,7 @@ async def broken() -> Any:
 
 
 @pytest.mark.parametrize("function", [polite, catching, unwilling, tidy, broken])
+@settings(max_examples=50, deadline=None)
 @given(operations=st.lists(st.sampled_from(sorted(ASYNC_OPERATIONS)), max_size=6))
 def test_every_sequence_of_asynchronous_operations_does_the_same(
     function: Callable[[], Any], operations: list[str]
