@@ -12,6 +12,7 @@ from interprobe.trace import Copy, Layout
 from interprobe.wording import byte_order_text, shape_text
 
 _NUMPY_SCALARS = re.compile(r"(float|complex|int|uint)\d+")
+_TIMES = re.compile(r"(datetime|timedelta)64(\[\w+\])?")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def dtype_code(layout: Layout) -> str:
     if _NUMPY_SCALARS.fullmatch(layout.dtype):
         plain = f"np.{layout.dtype}"
         return f'np.dtype({plain}).newbyteorder(">")' if layout.byteorder == ">" else plain
-    return f'"{layout.dtype}"' if layout.dtype.startswith(("datetime", "timedelta")) else "dtype"
+    return f'"{layout.dtype}"' if _TIMES.fullmatch(layout.dtype) else "dtype"
 
 
 def demand_text(copy: Copy) -> str:
@@ -103,7 +104,10 @@ def conversion_code(group: CopyGroup, comment: str) -> str:
     name = converted_name(group)
     expression = lead.user_site.expression
     if group.array is None:
-        which = f"array: the {group.source.dtype} one of shape {shape_text(group.source.shape)}"
+        shape = shape_text(group.source.shape)
+        known_type = _NUMPY_SCALARS.fullmatch(group.source.dtype)
+        kind = f"{group.source.dtype} one" if known_type else "one"
+        which = f"array: the {kind} of shape {shape}"
         return f"{name} = {_conversion('array', demand_of(lead))}  # {comment}; {which}"
     by_native_code = lead.mechanism.startswith("PyArray_") or lead.site != lead.user_site
     if by_native_code or len(expression.splitlines()) != 1 or not is_call(expression):

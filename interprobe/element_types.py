@@ -98,7 +98,7 @@ def array_element(dtype: str) -> ElementType | None:
     """
     if dtype == "bool":
         return ElementType("bool", 1)
-    match = re.fullmatch(r"([a-z]+?)(\d+)(\[.*\])?", dtype)
+    match = re.fullmatch(r"([a-z]+?)(\d+)(\[\w+\])?", dtype)
     kind = _ARRAY_KINDS.get(match[1]) if match else None
     return ElementType(kind, int(match[2]) // 8) if match and kind else None
 

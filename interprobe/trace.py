@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
 from interprobe.findings import Finding, Site
 
-SCHEMA = "interprobe.trace/1"
+SCHEMA: Final = "interprobe.trace/1"
 
 
 class TraceError(Exception):

@@ -1,8 +1,9 @@
 """Interception points: one module each, found by discovery, installed while a recording is open.
 
-A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor`` and the
-reports' closing list) and ``install()`` / ``uninstall()``. ``install`` raises ``RuntimeError`` where
-this NumPy or Python does not allow the hook; the probe is then left out, and the report says so.
+A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor`` and
+the reports' closing list) and ``install()`` / ``uninstall()``. ``install`` raises ``RuntimeError``
+where this NumPy or Python does not allow the hook; the probe is then left out, and the report says
+so.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def acquire() -> list[str]:
     Returns:
         A sentence for each probe that this NumPy or Python does not allow.
     """
-    global _users
+    global _users  # noqa: PLW0603: guarded by _lock
     with _lock:
         if _users == 0:
             _left_out.clear()
@@ -62,7 +63,7 @@ def acquire() -> list[str]:
 
 def release() -> None:
     """Uninstall all probes when the last recording that uses them ends."""
-    global _users
+    global _users  # noqa: PLW0603: guarded by _lock
     with _lock:
         _users -= 1
         if _users == 0:

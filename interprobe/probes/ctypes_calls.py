@@ -3,9 +3,7 @@
 from interprobe import native
 
 SEES = "calls through ctypes: count, time, and the arrays behind the arguments"
-CANNOT_SEE = (
-    "The array behind a bare integer address, and calls through bindings other than ctypes"
-)
+CANNOT_SEE = "The array behind a bare integer address, and calls through bindings other than ctypes"
 
 
 def install() -> None:

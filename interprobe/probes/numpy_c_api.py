@@ -3,9 +3,7 @@
 from interprobe import native
 
 SEES = "copies that extensions ask of NumPy, with the requirement that forced them"
-CANNOT_SEE = (
-    "Copy loops that an extension runs itself"
-)
+CANNOT_SEE = "Copy loops that an extension runs itself"
 
 
 def install() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import textwrap
 import zipfile
 from pathlib import Path
 
 import pytest
-from plain_and_probed import plain, probed
+from plain_and_probed import Ending, plain, probed
 
 PROGRAMS = {
     "output": """
@@ -163,9 +164,8 @@ PROGRAMS = {
         def work():
             time.sleep(0.2)
             print("thread", threading.current_thread().name, threading.active_count())
-        for _ in range(2):
-            threading.Thread(target=work).start()
-        print("end of script", threading.main_thread(), [t.name for t in threading.enumerate()])
+        threading.Thread(target=work).start()
+        print("end of script", threading.main_thread().name, threading.enumerate()[1:])
     """,
     "atexit": """
         import atexit, sys
@@ -454,7 +454,15 @@ def write(path: Path, source: str | bytes) -> Path:
 
 def assert_same(words: list[str], folder: Path, **settings: object) -> None:
     expected = plain(words, folder, **settings)  # type: ignore[arg-type]
-    assert probed(words, folder, **settings) == expected  # type: ignore[arg-type]
+    assert without_addresses(probed(words, folder, **settings)) == without_addresses(expected)  # type: ignore[arg-type]
+
+
+def without_addresses(ending: Ending) -> Ending:
+    """Memory addresses and thread numbers differ from run to run of plain python as well."""
+    pattern = rb"0x[0-9a-f]{6,}|(?<=started )\d{6,}"
+    return ending._replace(
+        stdout=re.sub(pattern, b"0x", ending.stdout), stderr=re.sub(pattern, b"0x", ending.stderr)
+    )
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

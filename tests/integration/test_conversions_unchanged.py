@@ -32,8 +32,10 @@ def arrays(draw: st.DrawFn) -> Array:
     else:
         raw = np.frombuffer(draw(st.binary(min_size=size + 1, max_size=size + 1)), np.uint8).copy()
         offset = draw(st.integers(0, 1))  # 1: misaligned
-        array = raw[offset : offset + size].view(dtype).reshape(shape) if size else np.empty(
-            shape, dtype
+        array = (
+            raw[offset : offset + size].view(dtype).reshape(shape)
+            if size
+            else np.empty(shape, dtype)
         )
         if dtype.kind == "U":
             array = np.full(shape, "ab", dtype)
@@ -118,7 +120,7 @@ def test_results_exceptions_and_references_are_those_of_numpy(
 def test_a_copy_is_reported_exactly_when_memory_is_not_shared(array: Array, order: Any) -> None:
     for function in (
         lambda x: np.asarray(x, order=order),
-        lambda x: np.ascontiguousarray(x),
+        np.ascontiguousarray,
         lambda x: x.ravel(order),
         lambda x: x.reshape(-1),
     ):

@@ -123,10 +123,17 @@ CALLS = st.builds(
     user_site=SITES,
     library=NAMES,
     function=NAMES,
+    seconds=SECONDS,
+    seconds_self=SECONDS,
+    seconds_min=SECONDS,
+    seconds_max=SECONDS,
+    bytes_borrowed=COUNTS,
+    bytes_copied=COUNTS,
     arguments=st.lists(
         st.builds(
             Argument,
             position=st.integers(0, 4),
+            owner_site=st.none(),
             name=st.one_of(st.none(), NAMES),
             declared=DECLARED,
             true=PROTOTYPES,
@@ -137,16 +144,25 @@ CALLS = st.builds(
     count=COUNTS,
 )
 PROCESSES = st.builds(
-    Process, id=st.integers(0, 2), seconds=SECONDS, memory=st.builds(Memory, timeline=st.just([]))
+    Process,
+    id=st.integers(0, 2),
+    pid=COUNTS,
+    parent=st.none(),
+    started=SECONDS,
+    seconds=SECONDS,
+    exit_status=st.none(),
+    memory=st.just(Memory()),
 )
 TRACES = st.builds(
     Trace,
-    meta=st.builds(Meta, seconds=SECONDS, blind_spots=st.just([])),
+    meta=st.builds(
+        Meta, started=SECONDS, seconds=SECONDS, exit_status=st.none(), blind_spots=st.just([])
+    ),
     processes=st.lists(PROCESSES, max_size=2),
     copies=st.lists(COPIES, max_size=5),
     calls=st.lists(CALLS, max_size=4),
     borrows=st.just([]),
-    memory=st.builds(Memory, timeline=st.just([])),
+    memory=st.just(Memory()),
     findings=st.just([]),
     lines=st.just([]),
     schema=st.just("interprobe.trace/1"),

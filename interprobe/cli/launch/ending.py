@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from ctypes import PyDLL, c_char_p, c_int, py_object
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from interprobe.cli.launch import outermost
 
 _FOLDER = os.path.dirname(__file__) + os.sep
-_PY_FILE_INPUT = 257
+# What the interpreter uses and sets when it shows an exception.
+_HANDLED = ("excepthook", "last_exc", "last_type", "last_value", "last_traceback")
 
 
 def exit_status(error: BaseException | None) -> int:
@@ -74,18 +74,23 @@ def show(error: BaseException) -> None:
     sys.__excepthook__(*details)
 
 
-def die_of_interrupt() -> None:
-    """Make the interpreter kill itself with SIGINT once it has finished, as after Ctrl-C.
+def interrupt() -> NoReturn:
+    """Leave interprobe by an interrupt that nobody sees: the program's has been shown already.
 
-    CPython remembers whether the last code that it ran for somebody else was interrupted.
+    An interpreter that is left so finishes and then kills itself with SIGINT, as after Ctrl-C.
+
+    Raises:
+        KeyboardInterrupt: Always.
     """
-    run = PyDLL(None).PyRun_String
-    run.restype = py_object
-    run.argtypes = [c_char_p, c_int, py_object, py_object]
-    try:
-        run(b"raise KeyboardInterrupt", _PY_FILE_INPUT, {"__builtins__": __builtins__}, {})
-    except KeyboardInterrupt:
-        return
+    kept = {name: vars(sys)[name] for name in _HANDLED if name in vars(sys)}
+
+    def show_nothing(*details: object) -> None:
+        for name in _HANDLED:
+            vars(sys).pop(name, None)
+        vars(sys).update(kept)
+
+    sys.excepthook = show_nothing
+    raise KeyboardInterrupt
 
 
 def _failure(

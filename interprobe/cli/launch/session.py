@@ -48,6 +48,7 @@ def run(program: Program, recording: Recording, compile_source: Compile = compil
 
     Raises:
         SystemExit: The program's own.
+        KeyboardInterrupt: The program was interrupted, and the interpreter should be as well.
     """
     process = os.getpid()
     status = 0
@@ -77,16 +78,19 @@ def run(program: Program, recording: Recording, compile_source: Compile = compil
     status = ending.exit_status(error)
     if program.kind in ("script", "command"):
         ending.flush_streams()
-    if isinstance(error, SystemExit):
-        raise error
-    if error is not None:
-        ending.trim(error)
-        try:
+    try:
+        if isinstance(error, SystemExit):
+            raise error
+        if error is not None:
+            ending.trim(error)
             ending.show(error)
-        except SystemExit as wanted:
-            status = ending.exit_status(wanted)
-            raise
-        if status < 0:
-            ending.die_of_interrupt()
+    except SystemExit as wanted:
+        status = ending.exit_status(wanted)
+        raise
+    finally:
+        # The traceback holds this frame: a cycle would keep the program's objects alive.
+        error = None
     leave(program)
-    return status if status >= 0 else 1
+    if status < 0:
+        ending.interrupt()
+    return status
