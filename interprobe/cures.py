@@ -35,7 +35,7 @@ def made_to_fit(group: CopyGroup, text: str, code: str | None = None) -> Fix:
         return Fix(text=text, code=code)
     return Fix(
         text=f"{text} Where that is not possible, convert it once, before the loop.",
-        code=f"{code}\n{conversion_code(group, 'or once, before the loop')}",
+        code=f"{code}\n{conversion_code(group, 'or once, before the loop')}".strip(),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from interprobe.copy_groups import CopyGroup
 from interprobe.expressions import Operation, is_call
 from interprobe.trace import Copy, Layout
-from interprobe.wording import byte_order_text, shape_text
+from interprobe.wording import byte_order_text, element_text, is_broadcast, shape_text
 
 _NUMPY_SCALARS = re.compile(r"(float|complex|int|uint)\d+")
 _TIMES = re.compile(r"(datetime|timedelta)64(\[\w+\])?")
@@ -73,7 +73,7 @@ def demand_text(copy: Copy) -> str:
     """What the callee asks for, in words: ``float64 in C order``, ``aligned elements``."""
     text = ""
     if "dtype" in copy.unmet and not only_byte_order_differs(copy):
-        text = copy.result.dtype
+        text = element_text(copy.result)
     elif "NOTSWAPPED" in copy.unmet or "dtype" in copy.unmet:
         text = f"{byte_order_text(copy.result.byteorder)} numbers"
     order = demanded_order(copy)
@@ -116,11 +116,20 @@ def conversion_code(group: CopyGroup, comment: str) -> str:
 
 
 def creation_code(group: CopyGroup) -> str:
-    """An assignment that makes the array as the callee wants it, so that nothing is converted."""
+    """An assignment that makes the array as the callee wants it, so that nothing is converted.
+
+    Returns:
+        "" for a broadcast array whose small original the source text does not show: to make the
+        array full from the start would cost what the copy costs.
+    """
     dtype = dtype_code(group.lead.result)
     order = demanded_order(group.lead)
     made_order = variable_order(group)
     array = group.array
+    if is_broadcast(group.source):
+        is_shown = array is not None and array.operation is Operation.BROADCAST
+        small = array.base if array is not None and is_shown else None
+        return f"{small} = np.empty(shape, dtype={dtype})  # where {small} is made" if small else ""
     # Along a single axis there is no order to choose, but for a column's matrix.
     has_axes = len(group.source.shape) > 1
     if array is not None and array.base is not None and made_order != "unknown":

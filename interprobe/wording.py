@@ -146,6 +146,13 @@ def short_mechanism(mechanism: str) -> str:
     return f"np.{mechanism.removeprefix('numpy.')}" if mechanism.startswith("numpy.") else mechanism
 
 
+def element_text(layout: Layout) -> str:
+    """The elements of an array in a sentence: ``float64``, ``records of 16 bytes``."""
+    if layout.dtype.startswith("void"):
+        return f"records of {bytes_text(item_size(layout))}"
+    return layout.dtype
+
+
 def gaps_text(layout: Layout) -> str:
     """Why an array's elements do not lie side by side, for a reader who knows no strides.
 

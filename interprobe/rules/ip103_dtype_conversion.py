@@ -49,7 +49,7 @@ from interprobe.cures import fix_for_several_causes, made_to_fit
 from interprobe.demands import demand_text, only_byte_order_differs
 from interprobe.findings import Finding, Fix
 from interprobe.trace import Copy, Trace
-from interprobe.wording import bytes_text, item_size, requester_text, sentence
+from interprobe.wording import bytes_text, element_text, item_size, requester_text, sentence
 
 CODE = "IP103"
 NAME = "dtype-conversion"
@@ -76,7 +76,9 @@ def _types_text(group: CopyGroup) -> str:
     """The source's element type and how its size compares with the result's."""
     source, result = group.source, group.lead.result
     if source.dtype == result.dtype:
-        return f"another type of the same name and size, {source.dtype}"
+        # What a dtype's name does not tell is the fields of a record, or text's encoding.
+        fields = " with other fields" if source.dtype.startswith("void") else " of another kind"
+        return f"{element_text(source)}{fields}"
     before, after = item_size(source), item_size(result)
     if 0 in {before, after} or before == after:
         return source.dtype

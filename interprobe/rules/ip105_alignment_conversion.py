@@ -56,7 +56,7 @@ from interprobe.demands import demand_text, dtype_code
 from interprobe.expressions import Operation
 from interprobe.findings import Finding, Fix
 from interprobe.trace import Copy, Trace
-from interprobe.wording import bytes_text, item_size, quoted, requester_text, sentence
+from interprobe.wording import bytes_text, element_text, item_size, quoted, requester_text, sentence
 
 CODE = "IP105"
 NAME = "alignment-conversion"
@@ -66,9 +66,8 @@ def check(trace: Trace) -> Iterator[Finding]:
     """Yield a finding for each place where misaligned arrays were copied."""
     for group in group_copies(trace, _applies):
         cause = (
-            f"{sentence(group.array_text)} is misaligned: its elements of "
-            f"{bytes_text(item_size(group.source))} start at addresses at which C allows no "
-            f"{group.source.dtype}. "
+            f"{sentence(group.array_text)} is misaligned: its {element_text(group.source)} start "
+            "at addresses at which C allows none. "
             f"{requester_text(group.lead)} asks for {demand_text(group.lead)}, "
             f"so NumPy copied {group.amount_text}{group.times_text}."
         )

@@ -118,7 +118,7 @@ def test_ip103_speaks_of_a_type_that_differs_only_in_what_its_name_does_not_tell
     before, after = np.dtype("f4,i4"), np.dtype("i4,f4")
     record = copied("f(x)", np.zeros(9, before), np.zeros(9, after), ["dtype"], kind="cast")
     finding = _only(ip103, record)
-    assert "another type of the same name and size, void64" in finding.cause
+    assert "holds records of 8 bytes with other fields" in finding.cause
     assert "dtype=dtype" in finding.fix.code
 
 
@@ -222,6 +222,25 @@ def test_a_broadcast_array_that_was_made_full_for_its_dtype_is_ip103_and_ip106()
     result = np.zeros((1000, 50))
     trace = trace_of(copied("b.astype(float)", source, result, ["dtype"], kind="cast+broadcast"))
     assert len(list(ip103.check(trace))) == len(list(ip106.check(trace))) == 1
+
+
+@pytest.mark.parametrize(
+    ("array", "code"),
+    [
+        ("np.broadcast_to(row, (9, 5))", "row = np.empty(shape, dtype=np.float64)"),
+        ("spread", ""),
+    ],
+)
+def test_ip103_never_advises_to_make_a_broadcast_array_full(array: str, code: str) -> None:
+    source = np.broadcast_to(np.zeros(5, np.float32), (9, 5))
+    unmet = ["dtype", "C_CONTIGUOUS"]
+    kind = "cast+broadcast"
+    expression = f"np.ascontiguousarray({array}, float)"
+    record = copied(expression, source, np.zeros((9, 5)), unmet, kind=kind)
+    fix = _only(ip103, record).fix
+    assert fix.code.partition("  #")[0] == code
+    assert "as it is" not in fix.text  # it would still be written out, as IP106 says
+    assert "asks for" not in fix.text
 
 
 def test_a_broadcast_that_no_requirement_forced_is_no_finding() -> None:

@@ -70,6 +70,12 @@ def test_a_place_met_in_two_processes_is_one_finding_with_the_share_of_both() ->
     assert finding.cost.share == pytest.approx(0.2)
 
 
+def test_two_records_of_one_process_share_its_time() -> None:
+    trace = trace_of(transposed(seconds=0.3), transposed(seconds=0.1), seconds=2.0)
+    (finding,) = ip102.check(trace)
+    assert finding.cost.share == pytest.approx(0.2)
+
+
 def test_threads_that_copy_at_once_cost_no_more_than_everything() -> None:
     assert measured_cost(trace_of(seconds=1.0), [0], 3.0, 10).share == 1.0
 
