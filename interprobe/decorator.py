@@ -194,7 +194,11 @@ class UnrecordedFunction(Recording):
 
 
 class ProfiledFunction(Protocol[_Parameters, _Result_co]):
-    """A function that :func:`profile` has decorated, to a type checker."""
+    """A function that :func:`profile` has decorated, to a type checker.
+
+    Functions, and methods of an instance, keep their types; what a class gives is not checked,
+    since a decorator cannot tell a class method from the others.
+    """
 
     recording: Recording
     __name__: str
@@ -205,9 +209,7 @@ class ProfiledFunction(Protocol[_Parameters, _Result_co]):
         """Call the function."""
 
     @overload
-    def __get__(
-        self, instance: None, owner: type[Any], /
-    ) -> ProfiledFunction[_Parameters, _Result_co]: ...
+    def __get__(self, instance: None, owner: type[Any], /) -> Any: ...
 
     @overload
     def __get__(
@@ -216,6 +218,9 @@ class ProfiledFunction(Protocol[_Parameters, _Result_co]):
         owner: type[Any] | None = None,
         /,
     ) -> ProfiledFunction[_Rest, _Bound_co]: ...
+
+    @overload
+    def __get__(self, instance: object, owner: type[Any] | None = None, /) -> Any: ...
 
 
 class _Decorator(Protocol):

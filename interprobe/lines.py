@@ -193,7 +193,7 @@ class LineTimer:
     def _list(self, code: CodeType, lines: list[str]) -> None:
         code_lines = frozenset(_lines_of(code))
         first = code.co_firstlineno
-        last = max(code_lines, default=first)
+        last = max([first, *code_lines, *_ends_of(code)])
         listing = _Listing(
             file=code.co_filename,
             first_line=first,
@@ -272,6 +272,14 @@ def _lines_of(code: CodeType) -> Iterator[int]:
             yield from _lines_of(constant)
 
 
+def _ends_of(code: CodeType) -> Iterator[int]:
+    """The last lines of all expressions: a closing bracket has no instruction of its own."""
+    yield from (end for _, end, _, _ in code.co_positions() if end)
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _ends_of(constant)
+
+
 def _decoded_lines(source: bytes | str) -> list[str]:
     """The lines of a script, as Python's tokenizer splits them."""
     text: io.TextIOBase
@@ -288,10 +296,9 @@ def _find(name: str) -> Callable[..., Any]:
     module_name, _, qualname = name.partition(":")
     try:
         module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise LookupError(
-            f"cannot time {name!r}: importing {module_name!r} failed: {error}"
-        ) from error
+    except Exception as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise LookupError(f"cannot time {name!r}: its import failed with {reason}") from error
     found: Any = module
     for part in qualname.split("."):
         found = inspect.getattr_static(found, part, None)
@@ -309,7 +316,7 @@ def _qualnames(module: object) -> list[str]:
     """The Python functions of a module and of its classes."""
     names = []
     for name, member in vars(module).items():
-        if isinstance(member, FunctionType):
+        if isinstance(getattr(member, "__wrapped__", member), FunctionType):
             names.append(name)
         elif isinstance(member, type) and member.__module__ == getattr(module, "__name__", None):
             kinds = (FunctionType, classmethod, staticmethod, property)

@@ -199,10 +199,11 @@ class _Worker:
                 sample = self._sample()
                 if sample is None:
                     break
-                if self._going.is_set():
+                going = self._going.is_set()
+                if going:
                     sample()
-                else:
-                    del sample
+                del sample
+                if not going:
                     self._going.wait(_IDLE)
         finally:
             self._alive.release()

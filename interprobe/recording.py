@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import abc
+import contextlib
 import os
-import shutil
 import sys
 import time
 from typing import TYPE_CHECKING, Protocol, TextIO
@@ -82,9 +82,9 @@ class Recording(abc.ABC):
 
         Args:
             file: Where to print; standard output by default.
-            width: Columns to fill; by default those of the terminal, or 100 in a file.
-            color: Whether to use colours; by default only on a terminal, and not if ``NO_COLOR``
-                is set.
+            width: Columns to fill; by default those of the terminal, or 100 where there is none.
+            color: Whether to use colours; by default only on a terminal, unless ``NO_COLOR`` or
+                ``FORCE_COLOR`` says otherwise.
 
         Raises:
             RuntimeError: The part has not ended, or not begun.
@@ -149,11 +149,13 @@ class BlockRecording(Recording):
             self._sampler = start_sampler()
         try:
             recorder.start()
-        except BaseException:
-            if self._sampler is not None:
+            self._recorder = recorder
+        except MemoryError as error:
+            # There is a limit to recordings at a time; the block itself works without one.
+            self._sealed = unrecorded_trace(str(error))
+        finally:
+            if self._recorder is None and self._sampler is not None:
                 self._sampler.stop()
-            raise
-        self._recorder = recorder
         return self
 
     def __exit__(
@@ -163,14 +165,17 @@ class BlockRecording(Recording):
         traceback: TracebackType | None,
     ) -> None:
         """Seal the recording; an exception of the block goes on its way."""
-        if self._recorder is None:
+        recorder, self._recorder = self._recorder, None
+        if recorder is None:
             return
-        trace = self._recorder.stop()
-        self._recorder = None
-        if self._sampler is not None:
+        # Neither the time nor the memory of sealing is the block's.
+        recorder.pause()
+        peak = self._sampler.stop() if self._sampler is not None else None
+        trace = recorder.stop()
+        if peak is not None:
             from interprobe.memory import add_resident_peak
 
-            trace = add_resident_peak(trace, self._sampler.stop())
+            trace = add_resident_peak(trace, peak)
         self._sealed = trace
 
     @property
@@ -280,15 +285,22 @@ def described(trace: Trace) -> str:
 
 
 def _width_of(stream: TextIO) -> int:
+    columns = os.environ.get("COLUMNS", "")
+    if stream in (sys.stdout, sys.stderr) and columns.isdigit():
+        return int(columns) or _WIDTH_OF_FILES
     if _is_terminal(stream):
-        return shutil.get_terminal_size((_WIDTH_OF_FILES, 24)).columns
+        # A stream may look like a terminal and have no descriptor, as in a notebook.
+        with contextlib.suppress(OSError, ValueError):
+            return os.get_terminal_size(stream.fileno()).columns or _WIDTH_OF_FILES
     return _WIDTH_OF_FILES
 
 
 def _has_color(stream: TextIO) -> bool:
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR"):
         return False
-    return _is_terminal(stream)
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return _is_terminal(stream) and os.environ.get("TERM") != "dumb"
 
 
 def _is_terminal(stream: TextIO) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+import signal
 import sys
 
 from interprobe._version import __version__
@@ -24,13 +25,17 @@ def main(argv: list[str] | None = None) -> int:
 
     Returns:
         The exit status: 2 where the command could not be carried out as given.
+
+    Raises:
+        SystemExit: A program that was run wants to exit.
+        KeyboardInterrupt: The program, or the command, was interrupted; it has been shown already.
     """
     if argv is None:
         argv = sys.argv[1:]
         if not sys.flags.safe_path:
             del sys.path[0]
     try:
-        return _dispatch(argv)
+        status = _dispatch(argv)
     except UsageError as error:
         print(f"interprobe: {error}", file=sys.stderr)
         return 2
@@ -39,6 +44,13 @@ def main(argv: list[str] | None = None) -> int:
         # flushes the stream at its end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
+    except KeyboardInterrupt:
+        status = -signal.SIGINT
+    if status == -signal.SIGINT:
+        from interprobe.cli.launch.ending import interrupt
+
+        interrupt()
+    return status
 
 
 def _dispatch(argv: list[str]) -> int:

@@ -38,5 +38,5 @@ def main(arguments: list[str]) -> int:
     except TraceError as error:
         raise usage_error(error) from None
     # The rules of today look at the records of that day.
-    formats.draw(analyse(trace), options.format, output)
+    output.write(formats.drawn(analyse(trace), options.format, output))
     return 0

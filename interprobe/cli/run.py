@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from interprobe.cli.launch.isolation import Imports
     from interprobe.cli.launch.program import Program
     from interprobe.lines import LineTimer
-    from interprobe.trace import Trace
 
 _DESCRIPTION = """\
 Run a program or a scenario and report what happened at the border to native code.
@@ -62,18 +61,15 @@ def main(arguments: list[str]) -> int:
     target = arguments[own:]
     if target[:1] == ["--"]:
         del target[0]
-    formats.check(options.format)
     if options.all:
-        if target:
-            raise UsageError(f"--all runs every scenario and takes no TARGET, not {target[0]!r}.")
-        return _run_all(options)
+        return _run_all(target, options)
     if not target:
         raise UsageError(
             "TARGET is missing: a script, -m module, -c code or a scenario; "
             "see 'interprobe run --help'."
         )
-    if not target[0].startswith(_PYTHON_FLAGS) and not os.path.exists(target[0]):
-        return _run_scenario(target, options)
+    if not target[0].startswith(_PYTHON_FLAGS) and not _is_program(target[0]):
+        return _run_scenario(target, options, parser)
     from interprobe.cli.launch.program import program
 
     return _run_program(program(target), options)
@@ -105,9 +101,16 @@ def _parser() -> Parser:
     return parser
 
 
+def _is_program(path: str) -> bool:
+    """Whether a path is there to be run; a folder of notes does not hide a scenario."""
+    return os.path.exists(os.path.join(path, "__main__.py") if os.path.isdir(path) else path)
+
+
 def _run_program(program: Program, options: _Options) -> int:
+    formats.check(options.format)
     if options.size is not None:
         raise UsageError("--size is for scenarios: a program sizes its own data.")
+    from interprobe.cli.console.delivery import Delivery
     from interprobe.cli.launch import session
     from interprobe.cli.launch.isolation import Imports
     from interprobe.cli.launch.main_module import compile_main
@@ -124,14 +127,7 @@ def _run_program(program: Program, options: _Options) -> int:
 
             sampler = ResidentSampler()
 
-    def deliver(trace: Trace) -> None:
-        if trace_file is not None:
-            _save(trace, trace_file)
-        try:
-            formats.draw(trace, options.format, output)
-        except OSError as error:
-            complain_after_program(f"The report could not be written: {error.strerror or error}.")
-
+    deliver = Delivery(trace_file, options.format, output)
     recording = ProgramRecording(
         program, imports, deliver, complain_after_program, timer=timer, sampler=sampler
     )
@@ -152,57 +148,51 @@ def _line_timer(program: Program, imports: Imports, functions: list[str]) -> Lin
     found = program.source()
     if found is not None:
         # A function of another module is looked for where the program would look for it.
-        sys.path.insert(0, program.folder)
+        before = list(sys.path)
+        if program.extends_path:
+            sys.path.insert(0, program.folder)
         try:
             timer.check(*found)
         except LookupError as error:
             raise usage_error(error) from None
-        except SyntaxError:
+        except (SyntaxError, ValueError):
             pass  # Python will say so when the program is run.
         finally:
-            sys.path.remove(program.folder)
+            sys.path[:] = before
     return timer
 
 
-def _save(trace: Trace, path: str) -> None:
-    """Save a trace; where that fails, beside the temporary files, so that no run is lost."""
-    try:
-        trace.save(path)
-    except OSError as error:
-        import tempfile
-
-        spare = os.path.join(tempfile.mkdtemp(prefix="interprobe-"), os.path.basename(path))
-        trace.save(spare)
-        complain_after_program(
-            f"Cannot write {path!r}: {error.strerror or error}; the trace is in {spare!r} instead."
-        )
-
-
-def _run_scenario(target: list[str], options: _Options) -> int:
+def _run_scenario(target: list[str], options: _Options, parser: Parser) -> int:
     from interprobe.cli.showcase import catalogue
 
     name, *rest = target
     if name not in catalogue.names():
         raise catalogue.no_target(name)
-    if rest:
-        raise UsageError(f"The scenario {name!r} takes no arguments, not {rest[0]!r}.")
+    # A scenario has no arguments of its own: what follows its name are more options.
+    options = parser.parse_args(rest, options)
+    if options.all:
+        return _run_all(target, options)
     _refuse_program_options(options)
+    formats.check(options.format)
     output = Output(options)
     trace_file = None if options.json is None else writable(options.json, replace=True)
 
+    from interprobe.cli.console.delivery import save
     from interprobe.cli.showcase import account, experiment
 
     outcome = experiment.run(name, catalogue.load(name), options.size)
     if trace_file is not None:
-        _save(outcome.bad.trace, trace_file)
+        save(outcome.bad.trace, trace_file)
     if options.format == "terminal":
         output.write(account.both_sides(outcome, output))
     else:
-        formats.draw(outcome.bad.trace, options.format, output)
+        output.write(formats.drawn(outcome.bad.trace, options.format, output))
     return 0 if outcome.holds else 1
 
 
-def _run_all(options: _Options) -> int:
+def _run_all(target: list[str], options: _Options) -> int:
+    if target:
+        raise UsageError(f"--all runs every scenario and takes no TARGET, not {target[0]!r}.")
     _refuse_program_options(options)
     if options.json is not None:
         raise UsageError("--json saves one trace: name one scenario instead of --all.")

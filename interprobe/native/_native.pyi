@@ -1,3 +1,5 @@
+"""Signatures of the seam; the docstrings in the module state what each does."""
+
 ABI_VERSION: int
 
 _Place = tuple[str, str, int, int, int, int]

@@ -47,7 +47,7 @@ def acquire() -> list[str]:
     Returns:
         A sentence for each probe that this NumPy or Python does not allow.
     """
-    global _users  # noqa: PLW0603: guarded by _lock
+    global _users  # noqa: PLW0603 - guarded by _lock
     with _lock:
         if _users == 0:
             _left_out.clear()
@@ -63,7 +63,7 @@ def acquire() -> list[str]:
 
 def release() -> None:
     """Uninstall all probes when the last recording that uses them ends."""
-    global _users  # noqa: PLW0603: guarded by _lock
+    global _users  # noqa: PLW0603 - guarded by _lock
     with _lock:
         _users -= 1
         if _users == 0:

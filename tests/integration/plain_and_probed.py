@@ -1,15 +1,23 @@
-"""Runs a program under plain python and under interprobe, and keeps what each left behind."""
+"""Runs a program under plain python and under interprobe, and compares what each left behind."""
 
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import subprocess
 import sys
+import tempfile
+import textwrap
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
-TIMEOUT = 120
+_TIMEOUT = 120
+
+# They differ from one run of plain python to the next.
+_ADDRESSES_AND_THREADS = re.compile(rb"0x[0-9a-f]{6,}|(?<=started )\d{6,}")
 
 
 class Ending(NamedTuple):
@@ -19,10 +27,16 @@ class Ending(NamedTuple):
     stderr: bytes
     status: int
 
+    def without_addresses(self) -> Ending:
+        """The same with all memory addresses and thread numbers made equal."""
+        stdout, stderr = (_ADDRESSES_AND_THREADS.sub(b"0x", text) for text in self[:2])
+        return Ending(stdout, stderr, self.status)
+
 
 def run(
     command: Sequence[str],
-    cwd: Path,
+    folder: Path,
+    *,
     stdin: bytes = b"",
     env: dict[str, str] | None = None,
     joined: bool = False,
@@ -31,21 +45,19 @@ def run(
 
     Args:
         command: Its words.
-        cwd: Where to run it.
+        folder: Where to run it.
         stdin: What it reads.
-        env: Variables added to the environment; one of "" is removed.
+        env: Variables added to the environment.
         joined: Whether both of its streams go to one pipe.
     """
-    environment = {**os.environ, **(env or {})}
-    environment = {name: value for name, value in environment.items() if value}
     done = subprocess.run(
         command,
-        cwd=cwd,
+        cwd=folder,
         input=stdin,
-        env=environment,
+        env={**os.environ, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT if joined else subprocess.PIPE,
-        timeout=TIMEOUT,
+        timeout=_TIMEOUT,
         check=False,
     )
     return Ending(done.stdout, done.stderr or b"", done.returncode)
@@ -56,36 +68,44 @@ def interprobe(*words: str) -> list[str]:
     return [sys.executable, "-m", "interprobe", *words]
 
 
-def plain(
+def assert_same(
     words: Sequence[str],
-    cwd: Path,
+    folder: Path,
+    *,
+    flags: Sequence[str] = (),
     stdin: bytes = b"",
     env: dict[str, str] | None = None,
-    flags: Sequence[str] = (),
     joined: bool = False,
-) -> Ending:
-    """Run ``python [flags] words``."""
-    return run([sys.executable, *flags, *words], cwd, stdin, env, joined)
+) -> None:
+    """Assert that a program leaves the same behind under interprobe, whose report is in a file.
 
-
-def probed(
-    words: Sequence[str],
-    cwd: Path,
-    stdin: bytes = b"",
-    env: dict[str, str] | None = None,
-    flags: Sequence[str] = (),
-    joined: bool = False,
-) -> Ending:
-    """Run the same under interprobe, whose report goes to ``report.txt``.
-
-    It goes to a folder beside ``cwd``: a program may list its own.
+    Args:
+        words: The program and its arguments, as after ``python``.
+        folder: Where to run it.
+        flags: Options of the interpreter.
+        stdin: As for :func:`run`.
+        env: As for :func:`run`.
+        joined: As for :func:`run`.
     """
-    report = cwd.parent / f"{cwd.name}-report.txt"
-    report.unlink(missing_ok=True)
-    command = [
-        sys.executable, *flags, "-m", "interprobe", "run", "-o", str(report), *words
-    ]  # fmt: skip
-    ending = run(command, cwd, stdin, env, joined)
-    assert report.exists(), f"no report: {ending}"
-    assert report.read_text(), "an empty report"
-    return ending
+    report = Path(tempfile.mkdtemp(), "report.txt")
+    plain = [sys.executable, *flags, *words]
+    probed = [sys.executable, *flags, "-m", "interprobe", "run", "-o", str(report), *words]
+    with ThreadPoolExecutor(2) as pool:
+        endings = [
+            pool.submit(run, command, folder, stdin=stdin, env=env, joined=joined)
+            for command in (plain, probed)
+        ]
+        expected, ending = (each.result().without_addresses() for each in endings)
+    assert ending == expected
+    assert report.read_text(), "the report is empty"
+    shutil.rmtree(report.parent)
+
+
+def write(path: Path, source: str | bytes) -> Path:
+    """Write a source file; a text that begins on a line of its own is dedented."""
+    if isinstance(source, str):
+        text = textwrap.dedent(source[1:]) if source.startswith("\n  ") else source
+        source = text.encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(source)
+    return path

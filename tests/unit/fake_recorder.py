@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
 from trace_builder import trace_of, transposed
 
 from interprobe.trace import Trace
@@ -31,7 +32,8 @@ class FakeRecorder:
 
     def snapshot(self) -> Trace:
         self.asked.append("snapshot")
-        return self._trace()
+        trace = self._trace()
+        return replace(trace, meta=replace(trace.meta, complete=False))
 
     def stop(self) -> Trace:
         self.asked.append("stop")

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
+import os
+import pty
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 
@@ -39,7 +45,7 @@ def printed(trace: interprobe.Recording, **options: object) -> str:
 def test_a_block_is_recorded_from_its_start_to_its_end(recorders: list[FakeRecorder]) -> None:
     with interprobe.record() as trace:
         assert recorders[0].active
-    assert recorders[0].asked == ["start", "stop"]
+    assert recorders[0].asked == ["start", "pause", "stop"]
     assert [copy.count for copy in trace.copies] == [1]
     assert [finding.rule for finding in trace.findings] == ["IP102"]
     assert trace.trace.findings == trace.findings
@@ -147,25 +153,52 @@ def test_the_report_takes_a_width_and_colors() -> None:
     assert printed(trace) == printed(trace, width=100, color=False)
 
 
-def test_the_report_is_colored_on_a_terminal_only_where_wanted(
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "colored"),
+    [
+        (None, Terminal, True),
+        (None, io.StringIO, False),
+        ("NO_COLOR", Terminal, False),
+        ("FORCE_COLOR", io.StringIO, True),
+    ],
+)
+def test_colors_are_used_where_they_are_seen_or_wanted(
+    variable: str | None,
+    file: type[io.StringIO],
+    colored: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    class Terminal(io.StringIO):
-        def isatty(self) -> bool:
-            return True
-
     with interprobe.record() as trace:
         pass
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("COLUMNS", "70")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    terminal = Terminal()
-    trace.report(file=terminal)
-    assert terminal.getvalue() == printed(trace, width=70, color=True)
-    monkeypatch.setenv("NO_COLOR", "1")
-    terminal = Terminal()
-    trace.report(file=terminal)
-    assert terminal.getvalue() == printed(trace, width=70, color=False)
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    if variable is not None:
+        monkeypatch.setenv(variable, "1")
+    stream = file()
+    trace.report(file=stream)
+    assert ("\x1b[" in stream.getvalue()) is colored
+
+
+def test_the_width_is_that_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    with interprobe.record() as trace:
+        pass
+    monkeypatch.delenv("COLUMNS", raising=False)
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 72, 0, 0))
+    with open(slave, "w", encoding="utf-8") as terminal:
+        assert recording._width_of(terminal) == 72
+    os.close(master)
+    text = io.StringIO()
+    monkeypatch.setattr("sys.stdout", text)
+    monkeypatch.setenv("COLUMNS", "64")
+    trace.report()
+    assert text.getvalue() == printed(trace, width=64)
 
 
 def test_the_report_can_be_written_where_its_characters_cannot() -> None:
@@ -185,24 +218,27 @@ def test_what_is_saved_is_what_was_found(tmp_path: Path) -> None:
     assert load(tmp_path / "trace.json") == trace.trace
 
 
-def test_memory_is_sampled_for_the_length_of_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Sampler:
-        stopped = False
+def test_memory_is_sampled_for_the_length_of_the_block(
+    monkeypatch: pytest.MonkeyPatch, recorders: list[FakeRecorder]
+) -> None:
+    asked: list[str] = []
 
+    class Sampler:
         def stop(self) -> ResidentPeak:
-            self.stopped = True
+            # What sealing takes is not sampled.
+            asked.extend(recorders[0].asked)
             return ResidentPeak(12345, None)
 
-    sampler = Sampler()
-    monkeypatch.setattr(recording, "start_sampler", lambda: sampler)
+    monkeypatch.setattr(recording, "start_sampler", Sampler)
     with interprobe.record(memory=True) as trace:
-        assert not sampler.stopped
-    assert sampler.stopped
+        assert asked == []
+    assert asked == ["start", "pause"]
     assert trace.trace.memory.rss_sampled_peak_bytes == 12345
 
 
+@pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt, MemoryError])
 def test_a_recording_that_cannot_start_leaves_no_sampler(
-    monkeypatch: pytest.MonkeyPatch,
+    error: type[BaseException], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stopped = []
 
@@ -212,13 +248,17 @@ def test_a_recording_that_cannot_start_leaves_no_sampler(
 
     class Refusing(FakeRecorder):
         def start(self) -> None:
-            raise MemoryError("no room")
+            raise error("no room")
 
     monkeypatch.setattr(recording, "start_sampler", Sampler)
     monkeypatch.setattr(recording, "new_recorder", lambda file: Refusing())
-    with pytest.raises(MemoryError, match="no room"), interprobe.record(memory=True):
+    # Too many recordings at a time are no reason to stop the program.
+    expected = contextlib.nullcontext() if error is MemoryError else pytest.raises(error)
+    with expected, interprobe.record(memory=True) as trace:
         pass
     assert stopped == [True]
+    if error is MemoryError:
+        assert "nothing was recorded, because no room" in " ".join(printed(trace).split())
 
 
 @pytest.mark.parametrize("value", ["off", "OFF", "0", "no", "False"])

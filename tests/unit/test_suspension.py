@@ -1,8 +1,9 @@
-"""A wrapped function is the function itself: compared with the plain one, operation by operation."""
+"""A wrapped function is the function itself: compared with it, operation by operation."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import gc
 import inspect
@@ -77,10 +78,8 @@ def last_words() -> Generator[Any, Any, Any]:
 
 
 def failing() -> Generator[Any, Any, Any]:
-    try:
+    with contextlib.suppress(ValueError):
         yield 1
-    except ValueError:
-        pass
     # Nothing is being handled here: the exception has no context.
     yield sys.exception()
     raise KeyError("later")
@@ -103,7 +102,7 @@ def delegating() -> Generator[Any, Any, Any]:
 
 def stopping() -> Generator[Any, Any, Any]:
     yield 1
-    raise StopIteration("by hand")
+    raise StopIteration("by hand")  # noqa: PLR1708
 
 
 GENERATORS = [
@@ -243,10 +242,8 @@ async def tidy() -> Any:
 
 
 async def broken() -> Any:
-    try:
+    with contextlib.suppress(ValueError):
         yield 1
-    except ValueError:
-        pass
     raise KeyError("later")
 
 

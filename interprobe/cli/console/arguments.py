@@ -44,10 +44,7 @@ class Parser(argparse.ArgumentParser):
             stop: Beginnings of words that look like options and are none.
         """
         valued = {
-            flag
-            for action in self._actions
-            if action.nargs != 0
-            for flag in action.option_strings
+            flag for action in self._actions if action.nargs != 0 for flag in action.option_strings
         }
         position = 0
         while position < len(words):
@@ -59,8 +56,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise what argparse found wrong as one sentence."""
-        text = message[:1].upper() + message[1:]
-        raise UsageError(f"{text}; see '{self.prog} --help'.")
+        text = message.removeprefix("argument ")
+        raise UsageError(f"{text[:1].upper()}{text[1:]}; see '{self.prog} --help'.")
 
 
 def usage_error(error: Exception) -> UsageError:

@@ -32,12 +32,8 @@ def check(name: str) -> None:
         raise unknown("There is no format", name, names(), otherwise=existing)
 
 
-def draw(trace: Trace, name: str, output: Output) -> None:
-    """Draw a trace in a format and write it.
-
-    Raises:
-        OSError: It cannot be written.
-    """
+def drawn(trace: Trace, name: str, output: Output) -> str:
+    """A trace drawn in the format of that name, as wide and colourful as the output allows."""
     from interprobe.renderers import renderers
 
-    output.write(renderers()[name].render(trace, width=output.width, color=output.color))
+    return renderers()[name].render(trace, width=output.width, color=output.color)

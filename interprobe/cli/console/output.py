@@ -65,16 +65,23 @@ class Output:
         """Write ``text``; a file is begun anew by the first call only.
 
         Raises:
-            OSError: It cannot be written.
+            UsageError: It cannot be written.
+            BrokenPipeError: The reader of a pipe has closed it.
         """
-        if self._path is not None:
-            with open(self._path, "a" if self._begun else "w", encoding="utf-8") as file:
-                file.write(text)
-            self._begun = True
-        elif self._descriptor == 1:
-            put(sys.stdout, text)
-        else:
-            write_after_program(text)
+        try:
+            if self._path is not None:
+                with open(self._path, "a" if self._begun else "w", encoding="utf-8") as file:
+                    file.write(text)
+                self._begun = True
+            elif self._descriptor == 1:
+                put(sys.stdout, text)
+            else:
+                write_after_program(text)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            where = repr(self._path) if self._path is not None else "the report"
+            raise UsageError(f"Cannot write {where}: {error.strerror or error}.") from error
 
     def _is_terminal(self) -> bool:
         try:
@@ -84,7 +91,11 @@ class Output:
 
 
 def put(stream: TextIO, text: str) -> None:
-    """Write to a stream of any encoding; characters that it lacks become question marks."""
+    """Write to a stream of any encoding; characters that it lacks become question marks.
+
+    Raises:
+        OSError: It cannot be written.
+    """
     encoding = stream.encoding or "utf-8"
     stream.write(text.encode(encoding, "replace").decode(encoding))
     stream.flush()

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import signal
 import sys
+from contextlib import suppress
+from ctypes import PyDLL, c_char_p, c_int, py_object
 from types import TracebackType
 from typing import Any, NoReturn
 
 from interprobe.cli.launch import outermost
 
 _FOLDER = os.path.dirname(__file__) + os.sep
+_FILE_INPUT = 257
+"""``Py_file_input``."""
+
 # What the interpreter uses and sets when it shows an exception.
 _HANDLED = ("excepthook", "last_exc", "last_type", "last_value", "last_traceback")
+_kept: dict[str, Any] = {}
 
 
 def exit_status(error: BaseException | None) -> int:
@@ -82,15 +89,29 @@ def interrupt() -> NoReturn:
     Raises:
         KeyboardInterrupt: Always.
     """
-    kept = {name: vars(sys)[name] for name in _HANDLED if name in vars(sys)}
-
-    def show_nothing(*details: object) -> None:
-        for name in _HANDLED:
-            vars(sys).pop(name, None)
-        vars(sys).update(kept)
-
-    sys.excepthook = show_nothing
+    _kept.update((name, vars(sys)[name]) for name in _HANDLED if name in vars(sys))
+    sys.excepthook = _show_nothing
     raise KeyboardInterrupt
+
+
+def _show_nothing(*details: object) -> None:
+    for name in _HANDLED:
+        vars(sys).pop(name, None)
+    vars(sys).update(_kept)
+    _kept.clear()
+
+
+def remember_interrupt() -> None:
+    """Have the interpreter kill itself with SIGINT although other code has run since.
+
+    CPython remembers whether the code that it ran last from a string or file was interrupted;
+    NumPy runs such code while it is imported.
+    """
+    run = PyDLL(None).PyRun_String
+    run.restype = py_object
+    run.argtypes = [c_char_p, c_int, py_object, py_object]
+    with suppress(KeyboardInterrupt):
+        run(b"raise KeyboardInterrupt", _FILE_INPUT, {"__builtins__": builtins}, {})
 
 
 def _failure(

@@ -10,8 +10,8 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 
 # What every interpreter has imported before it looks at sys.path[0].
-_STARTUP_ORIGINS = frozenset({None, "built-in", "frozen"})
 _STARTUP_MODULES = frozenset({"encodings", "site", "sitecustomize", "usercustomize"})
+_NEVER_MOVED = _STARTUP_MODULES | {"__main__", "interprobe"}
 
 
 class Imports:
@@ -39,6 +39,9 @@ class Imports:
         """Import, within, as if there were no program."""
         theirs, sys.path = sys.path, list(self._path)
         shadowing = self._take_shadowing({os.path.abspath(entry) for entry in theirs})
+        # Some module may import __main__ and keep it, and with it what the program had destroyed.
+        main = sys.modules.get("__main__")
+        sys.modules["__main__"] = ModuleType("__main__")
         lent = {name: self._hidden[name] for name in self._hidden if name not in sys.modules}
         sys.modules.update(lent)
         before = set(sys.modules)
@@ -50,6 +53,10 @@ class Imports:
                 sys.modules.pop(name, None)
             self._hide(set(sys.modules) - before)
             sys.modules.update(shadowing)
+            if main is None:
+                del sys.modules["__main__"]
+            else:
+                sys.modules["__main__"] = main
 
     def _hide(self, candidates: Iterable[str]) -> None:
         """Take those of the modules away that the program's folder has modules of its own for."""
@@ -58,8 +65,8 @@ class Imports:
         except OSError:
             return  # A zip file: only a directory is searched.
         for name in present & {candidate.partition(".")[0] for candidate in candidates}:
-            origin = getattr(getattr(sys.modules.get(name), "__spec__", None), "origin", None)
-            if origin in _STARTUP_ORIGINS or name in _STARTUP_MODULES or name == "interprobe":
+            origin = _origin(sys.modules.get(name))
+            if origin is None or name in _NEVER_MOVED:
                 continue
             found = PathFinder.find_spec(name, [self._folder])
             # The current directory may be site-packages itself.
@@ -71,7 +78,7 @@ class Imports:
         folders = path - {os.path.abspath(entry) for entry in self._path}
         taken: dict[str, ModuleType] = {}
         for name in [name for name in sys.modules if "." not in name]:
-            if name in ("__main__", "interprobe") or _home(sys.modules[name]) not in folders:
+            if name in _NEVER_MOVED or _home(sys.modules[name]) not in folders:
                 continue
             if name in self._hidden or PathFinder.find_spec(name, self._path) is not None:
                 taken.update(_take(name))
@@ -88,10 +95,16 @@ def _same_file(one: str | None, other: str) -> bool:
     return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
+def _origin(module: ModuleType | None) -> str | None:
+    """The file of a module; None for one that is part of the interpreter."""
+    origin: str | None = getattr(getattr(module, "__spec__", None), "origin", None)
+    return None if origin in ("built-in", "frozen") else origin
+
+
 def _home(module: ModuleType | None) -> str | None:
     """The folder in which a module or package lies."""
-    origin = getattr(getattr(module, "__spec__", None), "origin", None)
-    if origin in _STARTUP_ORIGINS:
+    origin = _origin(module)
+    if origin is None:
         return None
     home = os.path.dirname(os.path.abspath(origin))
     return os.path.dirname(home) if hasattr(module, "__path__") else home

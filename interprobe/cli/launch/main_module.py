@@ -17,6 +17,9 @@ from interprobe.cli.launch.program import Program
 Compile = Callable[[bytes | str, str], CodeType]
 """Makes code of the source and the file name of the module that runs as ``__main__``."""
 
+# The interpreter still works with the module that it has started, and does not hold it itself.
+_replaced: list[ModuleType] = []
+
 
 class CompileError(Exception):
     """The program's main file is no valid Python: nothing of it can run."""
@@ -51,10 +54,11 @@ def enter(program: Program, compile_source: Compile = compile_main) -> partial[A
         start = partial(exec, code, namespace)
     else:
         start = _runpy_call(program, compile_source)
+    _replaced.append(sys.modules["__main__"])
     sys.modules["__main__"] = namespace_module
     sys.orig_argv = [*interpreter_words(), *program.command]
     sys.argv = program.argv
-    if program.kind == "archive" or not sys.flags.safe_path:
+    if program.extends_path:
         sys.path.insert(0, program.folder)
     return start
 
@@ -94,7 +98,7 @@ def interpreter_words() -> list[str]:
 def _fresh_main() -> ModuleType:
     """``__main__`` as the interpreter makes it at its start."""
     module = ModuleType("__main__")
-    module.__loader__ = BuiltinImporter  # type: ignore[assignment]
+    module.__loader__ = BuiltinImporter
     if sys.version_info < (3, 14):
         module.__annotations__ = {}
     vars(module)["__builtins__"] = builtins

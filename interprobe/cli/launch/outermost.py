@@ -51,10 +51,11 @@ def call(function: Callable[..., Any], *args: Any) -> Any:
         return start()
     get_state = PyDLL(None).PyThreadState_Get
     get_state.restype = c_void_p
-    state = get_state()
+    state = holder = get_state()
     # CPython 3.11 and 3.12 keep the current frame in a structure on the C stack that is shared by
     # the calls between Python functions: it is looked up here and not in a function of its own.
-    holder = state if layout.holder is None else c_void_p.from_address(state + layout.holder).value
+    if layout.holder is not None:
+        holder = c_void_p.from_address(state + layout.holder).value or state
     current = c_void_p.from_address(holder + layout.current_frame)
     remaining = c_int.from_address(state + layout.recursion_remaining)
     limit = c_int.from_address(state + layout.recursion_remaining + 4)

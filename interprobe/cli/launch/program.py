@@ -52,6 +52,11 @@ class Program:
                 return ""
 
     @property
+    def extends_path(self) -> bool:
+        """Whether plain ``python`` puts :attr:`folder` there (``-P`` and ``-I`` forbid it)."""
+        return self.kind == "archive" or not sys.flags.safe_path
+
+    @property
     def own_paths(self) -> list[str]:
         """Files and directories that are the user's own code, wherever they lie."""
         if self.kind == "command":
@@ -77,16 +82,17 @@ class Program:
             spec = _find("__main__" if self.kind == "archive" else self.value, self._search_path)
             if spec is not None and spec.submodule_search_locations is not None:
                 spec = _find(f"{spec.name}.__main__", self._search_path)
-            text = spec and spec.loader and spec.loader.get_source(spec.name)  # type: ignore[attr-defined]
-            return (text, spec.origin) if spec and spec.origin and text is not None else None
-        except (OSError, ImportError, AttributeError, UnicodeDecodeError):
+            get_source = getattr(spec and spec.loader, "get_source", None)
+            if spec is None or spec.origin is None or get_source is None:
+                return None
+            text: str | None = get_source(spec.name)
+            return None if text is None else (text, spec.origin)
+        except (OSError, ImportError, UnicodeDecodeError):
             return None
 
     @property
     def _search_path(self) -> list[str]:
-        if self.kind == "module" and sys.flags.safe_path:
-            return sys.path
-        return [self.folder, *sys.path]
+        return [self.folder, *sys.path] if self.extends_path else sys.path
 
 
 def program(words: list[str]) -> Program:
@@ -103,8 +109,6 @@ def program(words: list[str]) -> Program:
             needs = "the name of a module" if first == "-m" else "code"
             raise UsageError(f"{first} needs {needs} after it; see 'interprobe run --help'.")
         return Program("module" if first[:2] == "-m" else "command", values[0], values[1:])
-    if not os.path.exists(first):
-        raise UsageError(f"There is no file {first!r}.")
     if not os.access(first, os.R_OK):
         raise UsageError(f"Cannot read {first!r}: permission denied.")
     found = Program("script", first, rest)

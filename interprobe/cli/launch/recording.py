@@ -64,9 +64,15 @@ class ProgramRecording:
         """Seal, analyse and deliver the trace."""
         if self._timer is not None:
             self._timer.stop()
-        peak = self._sampler.stop() if self._sampler is not None else None
         self._arrival.forget()
+        try:
+            self._finish(status)
+        except KeyboardInterrupt:
+            self._fail("The report was interrupted.")
+
+    def _finish(self, status: int) -> None:
         with self._imports.own():
+            peak = self._sampler.stop() if self._sampler is not None else None
             without_numpy = self._recorder is None and self._failure is None
             if without_numpy:
                 self._start()

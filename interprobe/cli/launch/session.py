@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import subprocess
 import sys
 from typing import Protocol
@@ -44,11 +45,10 @@ def run(program: Program, recording: Recording, compile_source: Compile = compil
         compile_source: Compiles the code that runs as ``__main__``.
 
     Returns:
-        The exit status, to exit with at once.
+        The exit status, to exit with at once; minus the number of a signal, to die of it.
 
     Raises:
         SystemExit: The program's own.
-        KeyboardInterrupt: The program was interrupted, and the interpreter should be as well.
     """
     process = os.getpid()
     status = 0
@@ -56,6 +56,8 @@ def run(program: Program, recording: Recording, compile_source: Compile = compil
     def seal() -> None:
         if os.getpid() == process:
             recording.end(status)
+            if status == -signal.SIGINT:
+                ending.remember_interrupt()
 
     # Exit callbacks run in reverse order: this one, registered first, sees what all others did.
     atexit.register(seal)
@@ -91,6 +93,4 @@ def run(program: Program, recording: Recording, compile_source: Compile = compil
         # The traceback holds this frame: a cycle would keep the program's objects alive.
         error = None
     leave(program)
-    if status < 0:
-        ending.interrupt()
     return status

@@ -39,30 +39,29 @@ def both_sides(outcome: Outcome, output: Output) -> str:
 
 def one_line(outcome: Outcome, output: Output) -> str:
     """A scenario in one line, while others are still to run."""
-    holds = Text("ok  ", style="green") if outcome.holds else Text("FAIL", style="bold red")
-    words = Text.assemble(
-        holds, f" {outcome.name:24} {_codes(outcome.found):8} {_times(outcome.speedup)}"
-    )
-    return _drawn(output, words)
+    if outcome.holds:
+        state = Text("as expected", style="green")
+    else:
+        state = Text("not as expected", style="bold red")
+    name = f"{outcome.name:24}{_codes(outcome.found):7}"
+    return _drawn(output, Text.assemble(name, state))
 
 
 def table_of_all(outcomes: Sequence[Outcome], seconds: float, output: Output) -> str:
     """The table of all scenarios, and in words what does not hold."""
-    table = report_table(
-        ["scenario", "findings"],
-        ["copied", "cured", "time", "cured", "speedup"],
-        "numbers",
-    )
+    headings = ["found", "copied", "cured", "time", "cured", "faster", "numbers"]
+    table = report_table(["scenario"], headings)
     for outcome in outcomes:
+        expected = "" if outcome.as_expected else f", not {_codes(outcome.scenario.EXPECTED)}"
         table.add_row(
             outcome.name,
-            Text(_codes(outcome.found) + ("" if outcome.as_expected else ", not as expected")),
+            Text(_codes(outcome.found) + expected, style="" if outcome.as_expected else "red"),
             byte_count(outcome.bad.trace.bytes_copied),
             byte_count(outcome.good.trace.bytes_copied),
-            duration(min(outcome.bad.times)),
-            duration(min(outcome.good.times)),
-            _times(outcome.speedup),
-            _numbers(outcome),
+            _best(outcome.bad),
+            _best(outcome.good),
+            _speedup(outcome),
+            "same" if outcome.numbers_agree else "wrong",
         )
     failed = [line for outcome in outcomes for line in _failures(outcome)]
     held = sum(outcome.holds for outcome in outcomes)
@@ -73,25 +72,33 @@ def table_of_all(outcomes: Sequence[Outcome], seconds: float, output: Output) ->
 
 
 def _gain(outcome: Outcome) -> RenderableType:
-    low, high = outcome.speedup_range
-    rounds = len(outcome.bad.times)
     copied = (
         f"{byte_count(outcome.bad.trace.bytes_copied)} copied before, "
         f"{byte_count(outcome.good.trace.bytes_copied)} after."
     )
-    faster = (
-        f"{_times(outcome.speedup)} as fast: {_best(outcome.bad)} before, {_best(outcome.good)} "
-        f"after (best of {rounds}, timed without interprobe; "
-        f"{_times(low)} to {_times(high)} among the {rounds} rounds)."
+    lines = [copied, _times_sentence(outcome), _numbers_sentence(outcome)]
+    return Group(
+        *(Text(line) for line in lines),
+        *(Text(line, style="bold red") for line in _failures(outcome)),
     )
-    lines: list[RenderableType] = [Text(copied), Text(faster), Text(_numbers_sentence(outcome))]
-    lines += [Text(line, style="bold red") for line in _failures(outcome)]
-    return Group(*lines)
+
+
+def _times_sentence(outcome: Outcome) -> str:
+    rounds = len(outcome.bad.times)
+    times = f"{_best(outcome.bad)} before, {_best(outcome.good)} after"
+    if not outcome.numbers_agree:
+        return f"{times}; the two do not compute the same, so that is no speedup."
+    low, high = outcome.speedup_range
+    spread = f"; {_times(low)} to {_times(high)} among them" if rounds > 1 else ""
+    return (
+        f"{_times(outcome.speedup)} as fast: {times} (best of {rounds} rounds without a recorder"
+        f"{spread})."
+    )
 
 
 def _numbers_sentence(outcome: Outcome) -> str:
     if outcome.numbers_agree:
-        return "Both sides computed the same numbers, to the last bit."
+        return "Both compute the same numbers, to the last bit."
     pairs = zip(outcome.bad.numbers, outcome.good.numbers, strict=False)
     bad, good = next(pair for pair in pairs if pair[0] != pair[1])
     return f"The pitfall computed {bad!r} where the right number is {good!r}."
@@ -112,18 +119,16 @@ def _failures(outcome: Outcome) -> list[str]:
     return lines
 
 
-def _numbers(outcome: Outcome) -> str:
-    if outcome.numbers_agree:
-        return "same"
-    return "differ" if outcome.scenario.SAME_NUMBERS else "were wrong"
-
-
 def _best(side: Side) -> str:
     return duration(min(side.times))
 
 
 def _codes(codes: Sequence[str]) -> str:
     return ", ".join(codes) or "none"
+
+
+def _speedup(outcome: Outcome) -> str:
+    return _times(outcome.speedup) if outcome.numbers_agree else "-"
 
 
 def _times(speedup: float) -> str:

@@ -50,14 +50,32 @@ def explanation(scenario: Scenario) -> str:
 
 def no_target(word: str) -> UsageError:
     """The error of a TARGET that is neither a scenario nor a file; it names the nearest of both."""
-    folder = os.path.dirname(word)
+    if os.path.isdir(word):
+        return UsageError(f"The directory {word!r} has no __main__.py: it cannot be run.")
+    if word == "-":
+        return UsageError("A program cannot be read from standard input; give a file or -c code.")
+    programs = _programs_in(os.path.dirname(word))
+    stem = os.path.splitext(word)[0]
+    if os.sep in word or word.endswith(".py"):
+        choice = programs.get(nearest(stem, programs) or "")
+        ending = f"; did you mean {choice!r}?" if choice else "."
+        return UsageError(f"There is no file {word!r}{ending}")
+    choices = {**programs, **{name: name for name in names()}}
+    choice = choices.get(nearest(stem, choices) or "")
+    listed = f"the scenarios are {', '.join(names())}."
+    ending = f"did you mean {choice!r}?" if choice else listed
+    return UsageError(f"There is no scenario or file {word!r}; {ending}")
+
+
+def _programs_in(folder: str) -> dict[str, str]:
+    """Paths of the programs in a folder, by the same without their extension."""
     try:
-        files = [os.path.join(folder, entry) for entry in os.listdir(folder or ".")]
+        entries = list(os.scandir(folder or "."))
     except OSError:
-        files = []
-    looks_like_file = bool(folder) or word.endswith(".py")
-    choice = nearest(word, files if looks_like_file else [*names(), *files])
-    known = f"'interprobe list' shows the scenarios, {', '.join(names())}"
-    ending = f"did you mean {choice!r}?" if choice else f"{known}."
-    kind = "file" if looks_like_file else "scenario or file"
-    return UsageError(f"There is no {kind} {word!r}; {ending}")
+        return {}
+    paths = [
+        os.path.join(folder, entry.name)
+        for entry in entries
+        if entry.name.endswith(".py") or os.path.exists(os.path.join(entry.path, "__main__.py"))
+    ]
+    return {os.path.splitext(path)[0]: path for path in paths}
