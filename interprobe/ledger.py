@@ -145,6 +145,8 @@ class LedgerContents:
     parent: int
     sealed: bool
     dropped: int
+    started_nanoseconds: int
+    """CLOCK_MONOTONIC: comparable between the processes of one machine."""
     elapsed_ticks: int
     elapsed_nanoseconds: int
     active_ticks: int
@@ -311,6 +313,23 @@ class _Reader:
         return bins
 
 
+HEADER_BYTES = _HEADER.size
+
+
+def used_bytes(head: bytes) -> int:
+    """How much of a ledger's region holds data.
+
+    Args:
+        head: At least its first ``HEADER_BYTES`` bytes.
+
+    Raises:
+        LedgerError: The bytes are no ledger.
+    """
+    if len(head) < _HEADER.size or head[:8] != MAGIC:
+        raise LedgerError("these bytes are no interprobe ledger")
+    return int(_HEADER.unpack_from(head)[3])
+
+
 def read(raw: bytes) -> LedgerContents:
     """Read a ledger.
 
@@ -340,6 +359,7 @@ def read(raw: bytes) -> LedgerContents:
         parent=parent,
         sealed=bool(sealed),
         dropped=dropped,
+        started_nanoseconds=started_ns,
         elapsed_ticks=elapsed,
         elapsed_nanoseconds=now_ns - started_ns,
         active_ticks=active_ticks,
