@@ -22,7 +22,10 @@ class _ChildRecording:
 
     def begin(self) -> None:
         """Wait for NumPy."""
+        from interprobe.child_processes import ChildEndings
+
         atexit.register(self.end)
+        ChildEndings(self.end).watch()
         self._arrival.watch()
 
     def cancel(self) -> None:
@@ -37,7 +40,7 @@ class _ChildRecording:
             recorder.end_in_child()
 
     def _start(self) -> None:
-        from interprobe.child_processes import ChildEndings, address_of_run
+        from interprobe.child_processes import address_of_run
         from interprobe.process_ledgers import LedgerFolder
         from interprobe.recorder import Recorder
 
@@ -53,7 +56,6 @@ class _ChildRecording:
         except (OSError, RuntimeError):
             return  # the program goes on unrecorded: its output must not change
         self._recorder = recorder
-        ChildEndings(self.end).watch()
 
 
 _recording: _ChildRecording | None = None

@@ -26,13 +26,11 @@ class RunAddress(msgspec.Struct, frozen=True):
 
     folder: str
     own_paths: list[str]
-    parent: int
-    """Process number of the interpreter that set the variable."""
 
 
 def announce(folder: str, own_paths: list[str]) -> None:
     """Have interpreters that this process starts from now on record into ``folder``."""
-    address = RunAddress(folder, own_paths, os.getpid())
+    address = RunAddress(folder, own_paths)
     os.environ[VARIABLE] = msgspec.json.encode(address).decode()
 
 

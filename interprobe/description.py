@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import resource
 import time
@@ -19,6 +20,8 @@ class RunDescription(msgspec.Struct, frozen=True):
     python: str
     numpy: str
     platform: str
+    parent: int = 0
+    """Process number of the one that started this process."""
     blind_spots: list[str] = []
     sources: dict[str, str] = {}
     """Code that is in no file, by the name it was compiled with."""
@@ -36,6 +39,7 @@ def describe_run(
         python=platform.python_version(),
         numpy=np.__version__,
         platform=_platform(),
+        parent=os.getppid(),
         blind_spots=blind_spots,
         sources=sources,
     )

@@ -91,13 +91,15 @@ def _process(
     ledgers: Sequence[LedgerContents],
     origin: float,
 ) -> Process:
-    parents = [index for index, each in enumerate(ledgers) if each.pid == contents.parent]
+    # A forked child's ledger names its parent; an interpreter that was started does so itself.
+    parent = contents.parent or about.parent
+    parents = [index for index, each in enumerate(ledgers) if each.pid == parent]
     later = (contents.started_nanoseconds - ledgers[0].started_nanoseconds) / 1e9
     under_way = [_call(number, each, contents, place) for each in contents.in_flight]
     return Process(
         id=number,
         pid=contents.pid,
-        parent=parents[0] if parents and contents.parent else None,
+        parent=parents[0] if parents and number > 0 else None,
         argv=about.argv,
         started=origin + later,
         seconds=contents.seconds(contents.active_ticks),
