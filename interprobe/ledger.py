@@ -9,8 +9,8 @@ from typing import Literal, cast
 from interprobe.trace import Layout, Variant
 
 MAGIC = b"IPLEDGER"
-VERSION = 1
-_HEADER = struct.Struct("<8sIIQQQQQQQQQQQQII")
+VERSION = 2
+_HEADER = struct.Struct("<8sII16QII")
 _BIN = struct.Struct("<QQQ")
 _BINS = 64
 _HEAD = struct.Struct("<II")
@@ -18,10 +18,13 @@ _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
 _COPY = struct.Struct("<IIIIQQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
-_CALL = struct.Struct("<IIIIIIQQQQQQQQ")
+_CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
+_BORROW_KEY = struct.Struct("<QQIIII6B2x")
+_BORROW = struct.Struct("<IIIIQQQQ")
 _ARGUMENT = struct.Struct("<II")
 _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
+_THREADS = 64
 
 KINDS = ("strided", "cast", "byteswap", "align", "broadcast", "duplicate", "sequence", "unknown")
 REQUIREMENTS = (
@@ -102,6 +105,23 @@ class CallRecord:
     ticks_max: int
     bytes_borrowed: int
     bytes_copied: int
+    resident_growth: int
+
+
+@dataclass(frozen=True)
+class BorrowRecord:
+    """One borrow record as the hooks booked it."""
+
+    place: Place | None
+    user_place: Place | None
+    manner: str
+    requested: int
+    """PyBUF_* flags, where the way in has such."""
+    library: str | None
+    address: int
+    layout: Layout
+    count: int
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -117,18 +137,27 @@ class MemoryRecord:
     """(start of the bin in ticks since the start, highest live bytes), gaps filled."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class LedgerContents:
     """Everything that one ledger holds."""
 
     pid: int
+    parent: int
+    sealed: bool
     dropped: int
+    started_nanoseconds: int
+    """CLOCK_MONOTONIC: comparable between the processes of one machine."""
     elapsed_ticks: int
     elapsed_nanoseconds: int
     active_ticks: int
     memory: MemoryRecord
     copies: list[CopyRecord] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
+    borrows: list[BorrowRecord] = field(default_factory=list)
+    in_flight: list[CallRecord] = field(default_factory=list)
+    """Calls that native code is inside of, at most one per thread."""
+    description: str = ""
+    """What the recorder said of the run, as JSON; "" where it said nothing."""
 
     def seconds(self, ticks: int) -> float:
         """Ticks as seconds, at the rate that this recording itself measured."""
@@ -252,6 +281,25 @@ class _Reader:
             ticks_max=values[10],
             bytes_borrowed=values[11],
             bytes_copied=values[12],
+            resident_growth=values[14],
+        )
+
+    def borrow(self, offset: int) -> BorrowRecord:
+        offset += _HEAD.size
+        requested = _BORROW_KEY.unpack_from(self.raw, offset)[4]
+        offset += _BORROW_KEY.size
+        values = _BORROW.unpack_from(self.raw, offset)
+        layout, _ = self.layout(offset + _BORROW.size)
+        return BorrowRecord(
+            place=self.place(values[0]),
+            user_place=self.place(values[1]),
+            manner=self.text(values[2]) or "",
+            requested=requested,
+            library=self.text(values[3]),
+            address=values[4],
+            count=values[5],
+            bytes=values[6],
+            layout=layout,
         )
 
     def timeline(self, elapsed: int, shift: int) -> list[tuple[int, int]]:
@@ -263,6 +311,23 @@ class _Reader:
             bins.append((index << shift, max(highest, live)))
             live = last if events else live
         return bins
+
+
+HEADER_BYTES = _HEADER.size
+
+
+def used_bytes(head: bytes) -> int:
+    """How much of a ledger's region holds data.
+
+    Args:
+        head: At least its first ``HEADER_BYTES`` bytes.
+
+    Raises:
+        LedgerError: The bytes are no ledger.
+    """
+    if len(head) < _HEADER.size or head[:8] != MAGIC:
+        raise LedgerError("these bytes are no interprobe ledger")
+    return int(_HEADER.unpack_from(head)[3])
 
 
 def read(raw: bytes) -> LedgerContents:
@@ -279,14 +344,22 @@ def read(raw: bytes) -> LedgerContents:
     header = _HEADER.unpack_from(raw)
     if header[1] != VERSION:
         raise LedgerError(f"this ledger has version {header[1]}; this interprobe reads {VERSION}")
-    header_size, used, pid, dropped = header[2:6]
-    started_ticks, started_ns, now_ticks, now_ns, active_ticks = header[6:11]
-    allocations, allocated, live, peak, peak_place, shift = header[11:17]
+    header_size, used, pid, parent, sealed, dropped = header[2:8]
+    started_ticks, started_ns, now_ticks, now_ns, last_ticks, rate, active_ticks = header[8:15]
+    allocations, allocated, live, peak, peak_place, shift = header[15:21]
+    if now_ticks == 0:
+        # The process died before anybody asked: its last event is its end.
+        now_ticks = last_ticks
+        now_ns = started_ns + (last_ticks - started_ticks) * 1_000_000_000 // max(rate, 1)
+        active_ticks = last_ticks - started_ticks
     reader = _Reader(raw)
     elapsed = now_ticks - started_ticks
     contents = LedgerContents(
         pid=pid,
+        parent=parent,
+        sealed=bool(sealed),
         dropped=dropped,
+        started_nanoseconds=started_ns,
         elapsed_ticks=elapsed,
         elapsed_nanoseconds=now_ns - started_ns,
         active_ticks=active_ticks,
@@ -299,6 +372,9 @@ def read(raw: bytes) -> LedgerContents:
             timeline=reader.timeline(elapsed, shift),
         ),
     )
+    under_way = set(
+        struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)
+    ) - {0}
     offset = header_size
     while offset < min(used, len(raw)):
         kind, size = _HEAD.unpack_from(raw, offset)
@@ -306,5 +382,11 @@ def read(raw: bytes) -> LedgerContents:
             contents.copies.append(reader.copy(offset))
         elif kind == 4:
             contents.calls.append(reader.call(offset))
+            if offset in under_way:
+                contents.in_flight.append(contents.calls[-1])
+        elif kind == 5:
+            contents.borrows.append(reader.borrow(offset))
+        elif kind == 6:
+            contents.description = reader.text(offset) or ""
         offset += size
     return contents

@@ -3,53 +3,57 @@
 from __future__ import annotations
 
 import os
-import platform
-import resource
 import sys
-import time
 from collections.abc import Sequence
-
-import numpy as np
 
 from interprobe import ledger, native, probes, sealing, sites
 from interprobe.blind_spots import modules_with_cached_table
+from interprobe.description import describe_run, encode, with_resident_peak
+from interprobe.process_ledgers import LedgerFolder
 from interprobe.trace import Trace
 
 
 class Recorder:
     """Records what happens at the boundary, in all threads of this process.
 
-    Recorders may overlap; each gets its own trace. A forked child records nothing: the recording
-    goes on in the parent alone.
+    Recorders may overlap; each gets its own trace. A forked child goes on in a ledger of its own
+    where the recorder has a folder for ledgers, and else records nothing.
     """
 
-    def __init__(self, argv: Sequence[str] | None = None, own_paths: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        argv: Sequence[str] | None = None,
+        own_paths: Sequence[str] = (),
+        folder: LedgerFolder | None = None,
+    ) -> None:
         """Prepare a recording without starting it.
 
         Args:
             argv: What the trace says was run; ``sys.argv`` by default.
             own_paths: Files and folders that are the user's own code wherever they lie.
+            folder: Where all processes of the run keep their ledgers; by default the ledger is kept
+                in memory, and is lost when the process dies.
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
+        self._folder = folder
         self._ledger: native.Ledger | None = None
-        self._blind_spots: list[str] = []
-        self._started = 0.0
 
     def start(self) -> None:
         """Install the probes and begin to record.
 
         Raises:
             RuntimeError: The recorder was started before.
-            MemoryError: 64 recordings are open already.
+            OSError: There is no room for the ledger, or 64 recordings are open already.
         """
         if self._ledger is not None:
             raise RuntimeError("this recorder was started before; make a new one")
         sites.apply_ownership(self._own_paths)
         cached = modules_with_cached_table()
-        self._ledger = native.Ledger()
-        self._blind_spots = probes.acquire() + cached
-        self._started = time.time()
+        self._ledger = native.Ledger(None if self._folder is None else self._folder.new_file())
+        blind_spots = probes.acquire() + cached
+        self._description = describe_run(self._argv, blind_spots, sites.registered_sources())
+        self._ledger.describe(encode(self._description))
         self._ledger.resume()
 
     def pause(self) -> None:
@@ -66,7 +70,7 @@ class Recorder:
         Returns:
             A trace without findings.
         """
-        return self._seal(self._open_ledger(), complete=False)
+        return self._trace(self._open_ledger())
 
     def stop(self) -> Trace:
         """End the recording and put every patched pointer back.
@@ -75,31 +79,28 @@ class Recorder:
             The trace, without findings: those are for :func:`interprobe.analysis.analyse`.
         """
         book = self._open_ledger()
-        book.pause()
-        trace = self._seal(book, complete=True)
-        if book.pid == os.getpid():
-            probes.release()
+        self._end(book)
+        trace = self._trace(book)
         self._ledger = None
         return trace
+
+    def end_in_child(self) -> None:
+        """End the recording of a process that leaves the trace to another; its ledger stays."""
+        self._end(self._open_ledger())
+        self._ledger = None
+
+    def _end(self, book: native.Ledger) -> None:
+        book.pause()
+        book.describe(encode(with_resident_peak(self._description)))
+        book.seal()
+        probes.release()
 
     def _open_ledger(self) -> native.Ledger:
         if self._ledger is None:
             raise RuntimeError("this recorder is not recording")
         return self._ledger
 
-    def _seal(self, book: native.Ledger, *, complete: bool) -> Trace:
-        contents = ledger.read(book.snapshot())
-        blind_spots = list(self._blind_spots)
-        if contents.dropped:
-            blind_spots.append(
-                f"{contents.dropped} events found no room in the ledger: too many distinct places."
-            )
-        return sealing.seal(
-            contents,
-            argv=self._argv,
-            started=self._started,
-            versions=(platform.python_version(), np.__version__, platform.platform()),
-            rss_peak_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
-            complete=complete,
-            blind_spots=blind_spots,
-        )
+    def _trace(self, book: native.Ledger) -> Trace:
+        own = ledger.read(book.snapshot())
+        others = [] if self._folder is None else self._folder.contents()
+        return sealing.seal([own, *(other for other in others if other.pid != os.getpid())])

@@ -9,11 +9,12 @@ from typing import TypeVar
 
 import msgspec
 
-from interprobe import symbols
+from interprobe import description, symbols
 from interprobe._version import __version__
+from interprobe.description import RunDescription
 from interprobe.findings import Site
 from interprobe.ledger import CallRecord, CopyRecord, LedgerContents, Place
-from interprobe.sites import NO_SITE, site_at
+from interprobe.sites import NO_SITE, register_source, site_at
 from interprobe.trace import (
     Argument,
     Call,
@@ -29,64 +30,125 @@ from interprobe.trace import (
 )
 
 
-def seal(
-    contents: LedgerContents,
-    *,
-    argv: Sequence[str],
-    started: float,
-    versions: tuple[str, str, str],
-    rss_peak_bytes: int,
-    complete: bool,
-    blind_spots: list[str],
-) -> Trace:
-    """Make the trace of one process.
+def seal(ledgers: Sequence[LedgerContents]) -> Trace:
+    """Make the trace of a run.
 
     Args:
-        contents: The ledger.
-        argv: What was run.
-        started: Seconds since the Unix epoch.
-        versions: Of Python and NumPy, and the platform.
-        rss_peak_bytes: Highest resident memory of the process.
-        complete: Whether the recording ended in good order.
-        blind_spots: What the recording could not see.
+        ledgers: One per process; the first is that of the process that was run.
     """
     place = _PlaceNames()
-    copies = [_copy(record, contents, place) for record in contents.copies if record.count]
-    calls = [_call(record, contents, place) for record in contents.calls if record.count]
-    seconds = contents.seconds(contents.active_ticks)
-    memory = _memory(contents, rss_peak_bytes, place)
-    python, numpy, system = versions
+    descriptions = [description.decode(contents.description) for contents in ledgers]
+    for each in descriptions:
+        for filename, text in each.sources.items():
+            register_source(filename, text)
+    processes = [
+        _process(number, contents, each, place, ledgers, descriptions[0].started)
+        for number, (contents, each) in enumerate(zip(ledgers, descriptions, strict=True))
+    ]
+    first, about = processes[0], descriptions[0]
     return Trace(
         meta=Meta(
             interprobe=__version__,
-            python=python,
-            numpy=numpy,
-            platform=system,
-            argv=list(argv),
-            started=started,
-            seconds=seconds,
+            python=about.python,
+            numpy=about.numpy,
+            platform=about.platform,
+            argv=about.argv,
+            started=about.started,
+            seconds=first.seconds,
             exit_status=None,
-            complete=complete,
-            blind_spots=blind_spots,
+            complete=first.complete,
+            blind_spots=_blind_spots(ledgers, descriptions),
         ),
-        processes=[
-            Process(
-                id=0,
-                pid=contents.pid,
-                parent=None,
-                argv=list(argv),
-                started=started,
-                seconds=seconds,
-                exit_status=None,
-                complete=complete,
-                in_flight=None,
-                memory=memory,
+        processes=processes,
+        copies=[
+            copy
+            for number, contents in enumerate(ledgers)
+            for copy in _join(
+                [_copy(number, each, contents, place) for each in contents.copies if each.count],
+                _copy_identity,
+                _joined_copy,
             )
         ],
-        copies=_join(copies, _copy_identity, _joined_copy),
-        calls=_join(calls, _call_identity, _joined_call),
+        calls=[
+            call
+            for number, contents in enumerate(ledgers)
+            for call in _join(
+                [_call(number, each, contents, place) for each in contents.calls if each.count],
+                _call_identity,
+                _joined_call,
+            )
+        ],
         borrows=[],
-        memory=memory,
+        memory=_memory_of_all(processes),
+    )
+
+
+def _process(
+    number: int,
+    contents: LedgerContents,
+    about: RunDescription,
+    place: _PlaceNames,
+    ledgers: Sequence[LedgerContents],
+    origin: float,
+) -> Process:
+    # A forked child's ledger names its parent; an interpreter that was started does so itself.
+    parent = contents.parent or about.parent
+    parents = [index for index, each in enumerate(ledgers) if each.pid == parent]
+    later = (contents.started_nanoseconds - ledgers[0].started_nanoseconds) / 1e9
+    under_way = [_call(number, each, contents, place) for each in contents.in_flight]
+    return Process(
+        id=number,
+        pid=contents.pid,
+        parent=parents[0] if parents and number > 0 else None,
+        argv=about.argv,
+        started=origin + later,
+        seconds=contents.seconds(contents.active_ticks),
+        exit_status=None,
+        complete=contents.sealed,
+        in_flight="; ".join(_in_words(call) for call in under_way) or None,
+        memory=_memory(contents, about.rss_peak_bytes, place),
+    )
+
+
+def _in_words(call: Call) -> str:
+    """A crossing that did not return, with what it was given."""
+    given = []
+    for argument in call.arguments:
+        if argument.given is not None:
+            array = argument.given
+            order = "strided" if array.order == "strided" else f"{array.order} order"
+            shape = "x".join(map(str, array.shape)) or "a single element"
+            given.append(f"argument {argument.position + 1} {array.dtype} {shape} in {order}")
+    where = f"{call.user_site.file}:{call.user_site.line}"
+    arrays = f" ({', '.join(given)})" if given else ""
+    library = os.path.basename(call.library)
+    return f"{call.function} of {library}{arrays}, called at {where}"
+
+
+def _blind_spots(
+    ledgers: Sequence[LedgerContents], descriptions: Sequence[RunDescription]
+) -> list[str]:
+    sentences = dict.fromkeys(
+        sentence for each in descriptions for sentence in each.blind_spots
+    )
+    dropped = sum(contents.dropped for contents in ledgers)
+    if dropped:
+        sentences[
+            f"{dropped} events found no room in the ledger: too many distinct places."
+        ] = None
+    return list(sentences)
+
+
+def _memory_of_all(processes: Sequence[Process]) -> Memory:
+    """Sums of what was allocated, the highest of the peaks; the timeline of the first process."""
+    peak = max((process.memory for process in processes), key=lambda each: each.numpy_peak_bytes)
+    return msgspec.structs.replace(
+        processes[0].memory,
+        numpy_peak_bytes=peak.numpy_peak_bytes,
+        numpy_peak_site=peak.numpy_peak_site,
+        rss_peak_bytes=max(process.memory.rss_peak_bytes for process in processes),
+        allocations=sum(process.memory.allocations for process in processes),
+        allocated_bytes=sum(process.memory.allocated_bytes for process in processes),
     )
 
 
@@ -111,10 +173,10 @@ class _PlaceNames:
         return self._known[place]
 
 
-def _copy(record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
+def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
     site = place(record.place)
     return Copy(
-        process=0,
+        process=process,
         site=site,
         user_site=place(record.user_place) if record.user_place else site,
         mechanism=record.mechanism,
@@ -146,10 +208,10 @@ def _native(record: CopyRecord) -> Native | None:
     )
 
 
-def _call(record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> Call:
+def _call(process: int, record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> Call:
     site = place(record.place)
     return Call(
-        process=0,
+        process=process,
         site=site,
         user_site=place(record.user_place) if record.user_place else site,
         binding=record.binding,
@@ -172,6 +234,7 @@ def _call(record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> C
         seconds_max=contents.seconds(record.ticks_max),
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
+        resident_growth=record.resident_growth,
     )
 
 
@@ -279,4 +342,5 @@ def _joined_call(one: Call, other: Call) -> Call:
         seconds_max=max(one.seconds_max, other.seconds_max),
         bytes_borrowed=one.bytes_borrowed + other.bytes_borrowed,
         bytes_copied=one.bytes_copied + other.bytes_copied,
+        resident_growth=one.resident_growth + other.resident_growth,
     )

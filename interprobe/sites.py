@@ -27,6 +27,11 @@ def register_source(filename: str, text: str) -> None:
     _registered[filename] = text.splitlines(keepends=True)
 
 
+def registered_sources() -> dict[str, str]:
+    """All that :func:`register_source` was given, by name."""
+    return {filename: "".join(lines) for filename, lines in _registered.items()}
+
+
 def source_lines(filename: str) -> list[str]:
     """The lines of a file, newlines kept; empty where the source cannot be read."""
     if filename in _registered:

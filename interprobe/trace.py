@@ -122,6 +122,8 @@ class Call(msgspec.Struct, frozen=True):
     """Bytes of the arrays whose buffers the callee was given."""
     bytes_copied: int
     """Bytes of copies made while the crossing was in flight."""
+    resident_growth: int = 0
+    """Bytes of resident memory gained, over the instances that were long enough to be measured."""
 
 
 class Borrow(msgspec.Struct, frozen=True):

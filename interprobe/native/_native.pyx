@@ -2,6 +2,7 @@
 """The one seam between Python and the native probe layer."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
+from libc.errno cimport errno
 
 import os
 
@@ -10,10 +11,14 @@ cdef extern from *:
     #define INTERPROBE_IMPORTS_NUMPY
     #include "numpy_api.h"
     static int import_numpy(void) { import_array1(-1); return 0; }
-    #define INTERPROBE_ABI 1
+    #define INTERPROBE_ABI 2
     """
     int import_numpy() except -1
     int INTERPROBE_ABI
+
+cdef extern from "pthread.h" nogil:
+    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
+                       void (*child)() noexcept nogil)
 
 cdef extern from "clock.h":
     void clock_select()
@@ -44,7 +49,7 @@ cdef extern from "wrappers.h":
     void wrappers_initialise()
 
 cdef extern from "allocations.h":
-    void allocations_after_fork()
+    void allocations_after_fork() nogil
 
 cdef extern from "probe.h":
     ctypedef void (*slot_visitor)(const char *name, void *value, void *context) noexcept
@@ -60,12 +65,14 @@ cdef extern from "probe.h":
 cdef extern from "ledger.h":
     ctypedef struct ledger:
         pass
-    ledger *ledger_new()
+    ledger *ledger_new(const char *path)
     void ledger_delete(ledger *book)
     void ledger_resume(ledger *book)
     void ledger_pause(ledger *book)
     const void *ledger_snapshot(ledger *book, size_t *size)
-    void ledger_abandon()
+    void ledger_describe(ledger *book, const char *json)
+    void ledger_seal(ledger *book)
+    void ledger_after_fork() nogil
 
 cdef extern from "numpy_api.h":
     void **PyArray_API
@@ -88,10 +95,19 @@ cdef class Ledger:
     cdef ledger *book
     cdef readonly int pid
 
-    def __cinit__(self):
-        self.book = ledger_new()
+    def __cinit__(self, path=None):
+        """Open a ledger.
+
+        Args:
+            path: A file to make, which outlives the process however it ends; None for memory alone.
+
+        Raises:
+            OSError: The file cannot be made, or 64 ledgers are open already.
+        """
+        cdef bytes name = b"" if path is None else os.fsencode(path)
+        self.book = ledger_new(NULL if path is None else <const char *>name)
         if self.book == NULL:
-            raise MemoryError("no room for another ledger: at most 64 recordings can be open at once")
+            raise OSError(errno, os.strerror(errno), path)
         self.pid = os.getpid()
 
     def __dealloc__(self):
@@ -105,6 +121,14 @@ cdef class Ledger:
     def pause(self):
         """Stop hooks from writing into this ledger; what it holds stays."""
         ledger_pause(self.book)
+
+    def describe(self, str text):
+        """Keep what the recorder says of the run, as JSON, beside the records."""
+        ledger_describe(self.book, text.encode())
+
+    def seal(self):
+        """Mark the recording as ended in good order."""
+        ledger_seal(self.book)
 
     def snapshot(self):
         """The ledger's bytes as they are now, for :mod:`interprobe.ledger` to read."""
@@ -204,13 +228,10 @@ def is_user_file(str file):
     return ownership_of(file.encode("utf-8", "replace")) == 0
 
 
-cdef void after_fork_in_child() noexcept:
+cdef void after_fork_in_child() noexcept nogil:
+    # Also runs where native code forks without Python's knowledge; touches nothing of Python's.
     allocations_after_fork()
-    ledger_abandon()
-
-
-def _after_fork_in_child():
-    after_fork_in_child()
+    ledger_after_fork()
 
 
 import_numpy()
@@ -225,4 +246,4 @@ def _initialise_origin():
 
 
 _initialise_origin()
-os.register_at_fork(after_in_child=_after_fork_in_child)
+pthread_atfork(NULL, NULL, after_fork_in_child)

@@ -4,8 +4,20 @@
 #include <stdio.h>
 #include <string.h>
 
+double clock_ticks_per_nanosecond = 1.0;
+
 #if defined(__x86_64__)
 int clock_uses_tsc = 0;
+
+static void
+measure_rate(void)
+{
+    uint64_t ticks = clock_ticks(), nanoseconds = clock_nanoseconds(), passed;
+    do {
+        passed = clock_nanoseconds() - nanoseconds;
+    } while (passed < 100000);
+    clock_ticks_per_nanosecond = (double)(clock_ticks() - ticks) / (double)passed;
+}
 
 void
 clock_select(void)
@@ -20,6 +32,9 @@ clock_select(void)
         fclose(file);
     }
     clock_uses_tsc = strncmp(source, "tsc", 3) == 0;
+    if (clock_uses_tsc) {
+        measure_rate();
+    }
 }
 #else
 void

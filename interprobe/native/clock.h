@@ -31,7 +31,15 @@ clock_ticks(void)
 }
 #endif
 
-/* Chooses the counter, once, before any event is timed. */
+/* Chooses the counter, once, before any event is timed, and measures its rate roughly. */
 void clock_select(void);
+
+extern double clock_ticks_per_nanosecond; /* rough: for thresholds, never for figures */
+
+static inline int
+clock_is_longer(uint64_t ticks, uint64_t nanoseconds)
+{
+    return (double)ticks > (double)nanoseconds * clock_ticks_per_nanosecond;
+}
 
 #endif

@@ -107,7 +107,8 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
 {
     copy_event event;
     memset(&event, 0, sizeof event);
-    event.ticks = clock_ticks() - done->started;
+    event.ended = clock_ticks();
+    event.ticks = event.ended - done->started;
     position at;
     frames_locate(&at);
     if (at.own) {

@@ -2,7 +2,24 @@
 #ifndef INTERPROBE_CROSSINGS_H
 #define INTERPROBE_CROSSINGS_H
 
+#include "ledger.h"
+
+#include <stdbool.h>
 #include <stdint.h>
+
+/* What a binding knows of a call that is about to begin. */
+typedef struct {
+    const char *binding; /* ctypes, pybind11, ...: a static string */
+    uint64_t function;   /* identifies the callee: its address, or that of its definition */
+    PyObject *callable;
+    PyObject *const *arguments; /* borrowed, `count` long */
+    Py_ssize_t count;
+    /* The array behind an argument: a new reference, or NULL. Runs no Python code. */
+    PyArrayObject *(*array_behind)(PyObject *argument);
+    /* Names library, function and the arguments' declared types; called once per record. The event's
+     * names must stay valid until it returns to the caller. */
+    void (*resolve)(call_event *event, void *callee);
+} callee;
 
 /* Lives on the C stack of the trampoline for as long as the crossing lasts. */
 typedef struct crossing {
@@ -11,11 +28,14 @@ typedef struct crossing {
     uint64_t nested_ticks; /* spent in crossings inside this one */
     uint64_t bytes_copied; /* while it was in flight, nested crossings included */
     uint64_t *outer_copied;
+    call_ticket ticket;
 } crossing;
 
-void crossing_begin(crossing *now);
+/* Books the beginning of a crossing. Returns false, and needs no crossing_end, where it is none of
+ * the program's: interprobe's own code makes it. An exception that is set stays set. GIL held. */
+bool crossing_begin(crossing *now, const callee *to);
 
-/* Ends the innermost crossing; returns its inclusive ticks. */
-uint64_t crossing_end(crossing *now);
+/* Books its end; an exception that the callee raised stays set. GIL held. */
+void crossing_end(crossing *now);
 
 #endif

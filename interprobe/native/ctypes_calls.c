@@ -8,10 +8,7 @@
  * and ctypes.cast, which NumPy calls in data_as) are passed through: they are no foreign code.
  */
 #define _GNU_SOURCE
-#include "clock.h"
 #include "crossings.h"
-#include "frames.h"
-#include "ledger.h"
 #include "numpy_api.h"
 #include "probe.h"
 
@@ -30,13 +27,6 @@ typedef struct {
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
 static PyObject *name_arr, *name_name, *name_argtypes;
-
-static inline uint64_t
-mix(uint64_t hash, uint64_t word)
-{
-    hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-    return hash ^ (hash >> 32);
-}
 
 /* A new reference to an instance attribute, or NULL; no exception, and no Python code runs. */
 static PyObject *
@@ -68,30 +58,25 @@ array_behind(PyObject *object)
     return (PyArrayObject *)array;
 }
 
-typedef struct {
-    PyObject *function;
-    PyObject *args;
-} call_context;
-
 static void
 resolve_call(call_event *event, void *context)
 {
-    call_context *call = context;
+    const callee *call = context;
     Dl_info info;
     if (dladdr((void *)(uintptr_t)event->key.function, &info) != 0 && info.dli_fname != NULL) {
         event->library = info.dli_fname;
         event->function = info.dli_sname;
     }
-    PyObject *name = plain_attribute(call->function, name_name);
+    PyObject *name = plain_attribute(call->callable, name_name);
     if (name != NULL && PyUnicode_Check(name)) {
         const char *text = PyUnicode_AsUTF8(name); /* kept alive by the function's __dict__ */
         event->function = text != NULL ? text : event->function;
     }
     Py_XDECREF(name);
-    PyObject *argtypes = PyObject_GetAttr(call->function, name_argtypes); /* a C getter's tuple */
+    PyObject *argtypes = PyObject_GetAttr(call->callable, name_argtypes); /* a C getter's tuple */
     bool prototyped = argtypes != NULL && PyTuple_Check(argtypes);
     for (int i = 0; i < event->argument_count; i++) {
-        PyObject *given = PyTuple_GET_ITEM(call->args, i);
+        PyObject *given = call->arguments[i];
         call_argument *argument = (call_argument *)&event->arguments[i];
         PyTypeObject *declared = NULL;
         if (prototyped && i < PyTuple_GET_SIZE(argtypes)) {
@@ -109,73 +94,27 @@ resolve_call(call_event *event, void *context)
     PyErr_Clear();
 }
 
-static void
-observe(PyObject *function, PyObject *args, const crossing *now, uint64_t ticks)
-{
-    position at;
-    frames_locate(&at);
-    if (at.own) {
-        return;
-    }
-    call_argument arguments[CALL_ARGUMENTS];
-    PyArrayObject *held[CALL_ARGUMENTS];
-    call_event event;
-    memset(&event.key, 0, sizeof event.key);
-    event.key.function = *(uint64_t *)((ctypes_object *)function)->value;
-    event.key.place = at.here;
-    event.key.user_place = at.user;
-    event.binding = "ctypes";
-    event.library = event.function = NULL;
-    event.ticks = ticks;
-    event.ticks_self = ticks > now->nested_ticks ? ticks - now->nested_ticks : 0;
-    event.bytes_copied = now->bytes_copied;
-    event.bytes_borrowed = 0;
-    Py_ssize_t count = PyTuple_GET_SIZE(args);
-    event.argument_count = (int)(count < CALL_ARGUMENTS ? count : CALL_ARGUMENTS);
-    event.arguments = arguments;
-    uint64_t hash = (uint64_t)count;
-    for (int i = 0; i < event.argument_count; i++) {
-        PyObject *given = PyTuple_GET_ITEM(args, i);
-        held[i] = array_behind(given);
-        arguments[i].declared = NULL;
-        arguments[i].has_layout = held[i] != NULL;
-        hash = mix(hash, (uint64_t)(uintptr_t)Py_TYPE(given));
-        if (held[i] != NULL) {
-            layout *is = &arguments[i].given;
-            layout_read(is, held[i]);
-            event.bytes_borrowed += (uint64_t)is->nbytes;
-            hash = mix(hash, (uint64_t)is->elsize << 32 | (uint64_t)is->kind << 24 |
-                                 (uint64_t)is->byteorder << 16 | (uint64_t)is->order << 8 |
-                                 (uint64_t)is->ndim << 2 | (uint64_t)is->aligned << 1 |
-                                 (uint64_t)is->writeable);
-        }
-    }
-    event.key.arguments = hash;
-    call_context context = {function, args};
-    ledger_book_call(&event, resolve_call, &context);
-    for (int i = 0; i < event.argument_count; i++) {
-        Py_XDECREF(held[i]);
-    }
-}
-
 static PyObject *
 probed_call(PyObject *function, PyObject *args, PyObject *keywords)
 {
-    if (!ledger_active) {
+    if (!ledger_active || !PyTuple_Check(args)) {
         return original_call(function, args, keywords);
     }
+    const callee to = {
+        .binding = "ctypes",
+        .function = *(uint64_t *)((ctypes_object *)function)->value,
+        .callable = function,
+        .arguments = PySequence_Fast_ITEMS(args),
+        .count = PyTuple_GET_SIZE(args),
+        .array_behind = array_behind,
+        .resolve = resolve_call,
+    };
     crossing now;
-    crossing_begin(&now);
-    PyObject *result = original_call(function, args, keywords);
-    uint64_t ticks = crossing_end(&now);
-    if (!ledger_active || !PyTuple_Check(args)) {
-        return result;
+    if (!crossing_begin(&now, &to)) {
+        return original_call(function, args, keywords);
     }
-    /* A callee may have raised (PyDLL, errcheck, a callback): the crossing took place all the same. */
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    observe(function, args, &now, ticks);
-    PyErr_Restore(type, value, traceback);
+    PyObject *result = original_call(function, args, keywords);
+    crossing_end(&now);
     return result;
 }
 

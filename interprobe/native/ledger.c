@@ -1,74 +1,47 @@
-/* Books events into flat regions: hash tables in private memory, records in the region. */
-#define _GNU_SOURCE
+/* Which ledgers are open and which are being written to; their clocks; the books of array data. */
 #include "ledger.h"
 
 #include "clock.h"
 #include "frames.h"
-#include "origin.h"
+#include "ledger_region.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define MAXIMUM_OPEN 64 /* bits of the mask of ledgers that booked a block */
-
-struct ledger {
-    char *region;
-    entry_offset *copy_slots; /* open addressing; 0: empty */
-    uint32_t copy_size, copy_used;
-    entry_offset *call_slots;
-    uint32_t call_size, call_used;
-    entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
-    uint32_t place_room;
-    entry_offset *strings; /* all string entries */
-    uint32_t strings_used, strings_room;
-    uint64_t first_serial; /* allocations before this one are not this ledger's */
-    uint64_t resumed_ticks;
-    int slot; /* in open_books */
-    bool active;
-};
-
 int ledger_active = 0;
-static ledger *active[MAXIMUM_OPEN]; /* the first ledger_active ones */
-static ledger *open_books[MAXIMUM_OPEN]; /* by slot; NULL: free */
-static uint64_t newest_serial;
-
-static inline ledger_header *
-header_of(ledger *book)
-{
-    return (ledger_header *)book->region;
-}
+ledger *ledger_active_books[LEDGER_MAXIMUM_OPEN];
+ledger *ledger_open_books[LEDGER_MAXIMUM_OPEN];
+static uint64_t ledger_serials;
+static uint64_t newest_block;
 
 ledger *
-ledger_new(void)
+ledger_new(const char *path)
 {
     int slot = 0;
-    while (slot < MAXIMUM_OPEN && open_books[slot] != NULL) {
+    while (slot < LEDGER_MAXIMUM_OPEN && ledger_open_books[slot] != NULL) {
         slot++;
     }
-    ledger *book = slot == MAXIMUM_OPEN ? NULL : calloc(1, sizeof *book);
+    if (slot == LEDGER_MAXIMUM_OPEN) {
+        errno = EMFILE;
+        return NULL;
+    }
+    ledger *book = calloc(1, sizeof *book);
     if (book == NULL) {
         return NULL;
     }
-    book->slot = slot;
-    book->region = mmap(NULL, LEDGER_REGION, PROT_READ | PROT_WRITE,
-                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (book->region == MAP_FAILED) {
+    if ((path != NULL && (book->path = strdup(path)) == NULL) || region_map(book, path) < 0) {
+        free(book->path);
         free(book);
         return NULL;
     }
-    ledger_header *header = header_of(book);
-    memcpy(header->magic, LEDGER_MAGIC, sizeof header->magic);
-    header->version = LEDGER_VERSION;
-    header->header_size = sizeof *header;
-    header->used = sizeof *header;
-    header->pid = (uint64_t)getpid();
-    header->started_ticks = clock_ticks();
-    header->started_nanoseconds = clock_nanoseconds();
-    header->bin_shift = 20;
-    book->first_serial = __atomic_load_n(&newest_serial, __ATOMIC_RELAXED) + 1;
-    __atomic_store_n(&open_books[slot], book, __ATOMIC_RELEASE);
+    book->slot = slot;
+    book->serial = ++ledger_serials;
+    book->first_block = __atomic_load_n(&newest_block, __ATOMIC_RELAXED) + 1;
+    __atomic_store_n(&ledger_open_books[slot], book, __ATOMIC_RELEASE);
     return book;
 }
 
@@ -76,12 +49,11 @@ void
 ledger_delete(ledger *book)
 {
     ledger_pause(book);
-    __atomic_store_n(&open_books[book->slot], NULL, __ATOMIC_RELEASE);
+    __atomic_store_n(&ledger_open_books[book->slot], NULL, __ATOMIC_RELEASE);
     munmap(book->region, LEDGER_REGION);
-    free(book->copy_slots);
-    free(book->call_slots);
-    free(book->place_offsets);
-    free(book->strings);
+    region_forget(book);
+    free(book->description);
+    free(book->path);
     free(book);
 }
 
@@ -93,7 +65,7 @@ ledger_resume(ledger *book)
     }
     book->resumed_ticks = clock_ticks();
     book->active = true;
-    active[ledger_active] = book;
+    ledger_active_books[ledger_active] = book;
     __atomic_store_n(&ledger_active, ledger_active + 1, __ATOMIC_RELEASE);
 }
 
@@ -103,11 +75,11 @@ ledger_pause(ledger *book)
     if (!book->active) {
         return;
     }
-    header_of(book)->active_ticks += clock_ticks() - book->resumed_ticks;
+    region_header(book)->active_ticks += clock_ticks() - book->resumed_ticks;
     book->active = false;
     for (int i = 0; i < ledger_active; i++) {
-        if (active[i] == book) {
-            active[i] = active[ledger_active - 1];
+        if (ledger_active_books[i] == book) {
+            ledger_active_books[i] = ledger_active_books[ledger_active - 1];
             __atomic_store_n(&ledger_active, ledger_active - 1, __ATOMIC_RELEASE);
             return;
         }
@@ -115,18 +87,31 @@ ledger_pause(ledger *book)
 }
 
 void
-ledger_abandon(void)
+ledger_describe(ledger *book, const char *json)
 {
-    for (int i = 0; i < ledger_active; i++) {
-        active[i]->active = false;
+    size_t length = strlen(json);
+    if (json != book->description) {
+        free(book->description);
+        book->description = strdup(json); /* for children; without it theirs go unexplained */
     }
-    ledger_active = 0; /* the regions stay: they are copies of the parent's, freed with their owners */
+    entry_offset offset = region_append(book, ENTRY_DESCRIPTION, sizeof(string_entry) + length + 1);
+    if (offset != 0) {
+        string_entry *entry = (string_entry *)(book->region + offset);
+        entry->length = (uint32_t)length;
+        memcpy(entry->text, json, length + 1);
+    }
+}
+
+void
+ledger_seal(ledger *book)
+{
+    region_header(book)->sealed = 1;
 }
 
 const void *
 ledger_snapshot(ledger *book, size_t *size)
 {
-    ledger_header *header = header_of(book);
+    ledger_header *header = region_header(book);
     header->now_ticks = clock_ticks();
     header->now_nanoseconds = clock_nanoseconds();
     if (book->active) {
@@ -137,353 +122,48 @@ ledger_snapshot(ledger *book, size_t *size)
     return book->region;
 }
 
-static entry_offset
-append(ledger *book, enum entry_type type, size_t size)
-{
-    ledger_header *header = header_of(book);
-    size = (size + 7) & ~(size_t)7;
-    if (header->used + size > LEDGER_REGION) {
-        return 0;
-    }
-    entry_offset offset = (entry_offset)header->used;
-    entry_head *head = (entry_head *)(book->region + offset);
-    head->type = type;
-    head->size = (uint32_t)size;
-    header->used += size;
-    return offset;
-}
-
-static entry_offset
-store_string(ledger *book, const char *text)
-{
-    if (text == NULL) {
-        return 0;
-    }
-    for (uint32_t i = 0; i < book->strings_used; i++) {
-        string_entry *known = (string_entry *)(book->region + book->strings[i]);
-        if (strcmp(known->text, text) == 0) {
-            return book->strings[i];
-        }
-    }
-    if (book->strings_used == book->strings_room) {
-        uint32_t room = book->strings_room ? book->strings_room * 2 : 64;
-        entry_offset *grown = realloc(book->strings, room * sizeof *grown);
-        if (grown == NULL) {
-            return 0;
-        }
-        book->strings = grown;
-        book->strings_room = room;
-    }
-    size_t length = strlen(text);
-    entry_offset offset = append(book, ENTRY_STRING, sizeof(string_entry) + length + 1);
-    if (offset != 0) {
-        string_entry *entry = (string_entry *)(book->region + offset);
-        entry->length = (uint32_t)length;
-        memcpy(entry->text, text, length + 1);
-        book->strings[book->strings_used++] = offset;
-    }
-    return offset;
-}
-
-static entry_offset
-store_place(ledger *book, place_id id)
-{
-    if (id == 0) {
-        return 0;
-    }
-    if (id >= book->place_room) {
-        uint32_t room = id < 64 ? 128 : id * 2;
-        entry_offset *grown = realloc(book->place_offsets, room * sizeof *grown);
-        if (grown == NULL) {
-            return 0;
-        }
-        memset(grown + book->place_room, 0, (room - book->place_room) * sizeof *grown);
-        book->place_offsets = grown;
-        book->place_room = room;
-    }
-    if (book->place_offsets[id] == 0) {
-        const place *seen = places_get(id);
-        entry_offset file = store_string(book, seen->file);
-        entry_offset function = store_string(book, seen->function);
-        entry_offset offset = append(book, ENTRY_PLACE, sizeof(place_entry));
-        if (offset == 0) {
-            return 0;
-        }
-        place_entry *entry = (place_entry *)(book->region + offset);
-        entry->file = file;
-        entry->function = function;
-        entry->line = seen->line;
-        entry->column = seen->column;
-        entry->end_line = seen->end_line;
-        entry->end_column = seen->end_column;
-        book->place_offsets[id] = offset;
-    }
-    return book->place_offsets[id];
-}
-
-static inline uint64_t
-hash_words(const void *data, size_t size)
-{
-    uint64_t hash = 0x9E3779B97F4A7C15u;
-    const char *bytes = data;
-    for (; size >= 8; size -= 8, bytes += 8) {
-        uint64_t word;
-        memcpy(&word, bytes, 8);
-        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
-_Static_assert(sizeof(copy_key) % 8 == 0, "a key is hashed in words");
-_Static_assert(sizeof(call_key) % 8 == 0, "a key is hashed in words");
-
-/* Finds the slot of `key`: *slots[found] is its entry, or 0 where it has none yet. The key of an
- * entry starts right behind its head. Returns -1 when the table cannot grow. */
-static int64_t
-find_slot(ledger *book, entry_offset **slots, uint32_t *size, uint32_t used, const void *key,
-          size_t key_size)
-{
-    if ((used + 1) * 2 > *size) {
-        uint32_t larger = *size ? *size * 2 : 128;
-        entry_offset *grown = calloc(larger, sizeof *grown);
-        if (grown == NULL) {
-            return -1;
-        }
-        for (uint32_t i = 0; i < *size; i++) {
-            if ((*slots)[i] != 0) {
-                const char *known = book->region + (*slots)[i] + sizeof(entry_head);
-                uint32_t slot = (uint32_t)hash_words(known, key_size) & (larger - 1);
-                while (grown[slot] != 0) {
-                    slot = (slot + 1) & (larger - 1);
-                }
-                grown[slot] = (*slots)[i];
-            }
-        }
-        free(*slots);
-        *slots = grown;
-        *size = larger;
-    }
-    uint32_t slot = (uint32_t)hash_words(key, key_size) & (*size - 1);
-    while ((*slots)[slot] != 0 &&
-           memcmp(book->region + (*slots)[slot] + sizeof(entry_head), key, key_size) != 0) {
-        slot = (slot + 1) & (*size - 1);
-    }
-    return slot;
-}
-
-static inline size_t
-source_size(const copy_key *key)
-{
-    return key->has_source ? layout_stored_size(key->source_ndim) : 0;
-}
-
-static inline int64_t *
-shapes_of(copy_entry *entry)
-{
-    return (int64_t *)((char *)(entry + 1) + source_size(&entry->key) +
-                       layout_stored_size(entry->key.result_ndim));
-}
-
-static entry_offset
-new_copy(ledger *book, const copy_event *event)
-{
-    const copy_key *key = &event->key;
-    entry_offset place = store_place(book, key->place);
-    entry_offset user_place = store_place(book, key->user_place);
-    entry_offset mechanism = store_string(book, event->mechanism);
-    const origin *asked = origin_get((uint32_t)key->origin);
-    entry_offset library = asked == NULL ? 0 : store_string(book, asked->library);
-    size_t size = sizeof(copy_entry) + source_size(key) + layout_stored_size(key->result_ndim) +
-                  LEDGER_SHAPES * key->result_ndim * sizeof(int64_t);
-    entry_offset offset = append(book, ENTRY_COPY, size);
-    if (offset == 0) {
-        return 0;
-    }
-    copy_entry *entry = (copy_entry *)(book->region + offset);
-    entry->key = *key;
-    entry->place = place;
-    entry->user_place = user_place;
-    entry->mechanism = mechanism;
-    entry->library = library;
-    entry->address = asked == NULL ? 0 : asked->address;
-    entry->nbytes_min = UINT64_MAX;
-    return offset;
-}
-
+/* Gives an open ledger a region of the child's own, or ends it. */
 static void
-count_shape(copy_entry *entry, const layout *result)
+go_on_in_child(ledger *book)
 {
-    int64_t *shape = shapes_of(entry);
-    for (int i = 0; i < LEDGER_SHAPES; i++, shape += result->ndim) {
-        if (entry->shape_counts[i] == 0) {
-            for (int d = 0; d < result->ndim; d++) {
-                shape[d] = result->shape[d];
-            }
-        }
-        int same = 1;
-        for (int d = 0; d < result->ndim; d++) {
-            same &= shape[d] == result->shape[d];
-        }
-        if (same) {
-            entry->shape_counts[i]++;
-            return;
-        }
+    char path[4096];
+    uint64_t parent = region_header(book)->pid;
+    char *shared = book->region;
+    int length = snprintf(path, sizeof path, "%s.%ld", book->path, (long)getpid());
+    if (length >= (int)sizeof path || region_map(book, path) < 0) {
+        book->region = shared; /* nowhere to write: the child is not recorded */
+        book->active = false;
+        return;
     }
-    entry->other_shapes++;
-}
-
-static void
-add_copy(copy_entry *entry, const copy_event *event)
-{
-    if (event->bytes > entry->nbytes_max || entry->count == 0) {
-        entry->nbytes_max = event->bytes;
-        stored_layout *stored = (stored_layout *)(entry + 1);
-        if (event->source != NULL) {
-            layout_store(stored, event->source);
-            stored = (stored_layout *)((char *)stored + source_size(&entry->key));
-        }
-        layout_store(stored, event->result);
+    munmap(shared, LEDGER_REGION);
+    region_forget(book);
+    region_header(book)->parent = parent;
+    book->serial = ++ledger_serials; /* calls that began before the fork are the parent's */
+    book->first_block = __atomic_load_n(&newest_block, __ATOMIC_RELAXED) + 1;
+    book->resumed_ticks = clock_ticks();
+    if (book->description != NULL) {
+        ledger_describe(book, book->description);
     }
-    if (event->bytes < entry->nbytes_min) {
-        entry->nbytes_min = event->bytes;
-    }
-    count_shape(entry, event->result);
-    entry->bytes += event->bytes;
-    entry->ticks += event->ticks;
-    if (entry->count > 0 && event->source_identity != 0 &&
-        entry->last_source == event->source_identity && entry->last_contents == event->contents) {
-        entry->repeated++;
-    }
-    entry->last_source = event->source_identity;
-    entry->last_contents = event->contents;
-    entry->count++; /* last: an entry that counts is whole */
 }
 
 void
-ledger_book_copy(const copy_event *event)
+ledger_after_fork(void)
 {
+    for (int i = 0; i < LEDGER_MAXIMUM_OPEN; i++) {
+        ledger *book = ledger_open_books[i];
+        if (book != NULL && book->path != NULL) {
+            go_on_in_child(book);
+        } else if (book != NULL) {
+            book->active = false;
+        }
+    }
+    int kept = 0;
     for (int i = 0; i < ledger_active; i++) {
-        ledger *book = active[i];
-        int64_t slot = find_slot(book, &book->copy_slots, &book->copy_size, book->copy_used,
-                                 &event->key, sizeof event->key);
-        entry_offset offset = slot < 0 ? 0 : book->copy_slots[slot];
-        if (slot >= 0 && offset == 0) {
-            offset = new_copy(book, event);
-            book->copy_slots[slot] = offset;
-            book->copy_used += offset != 0;
-        }
-        if (offset == 0) {
-            header_of(book)->dropped++;
-            continue;
-        }
-        add_copy((copy_entry *)(book->region + offset), event);
-    }
-}
-
-static entry_offset
-new_call(ledger *book, const call_event *event)
-{
-    entry_offset place = store_place(book, event->key.place);
-    entry_offset user_place = store_place(book, event->key.user_place);
-    entry_offset binding = store_string(book, event->binding);
-    entry_offset library = store_string(book, event->library);
-    entry_offset function = store_string(book, event->function);
-    entry_offset declared[CALL_ARGUMENTS];
-    size_t size = sizeof(call_entry);
-    for (int i = 0; i < event->argument_count; i++) {
-        const call_argument *argument = &event->arguments[i];
-        declared[i] = store_string(book, argument->declared);
-        size += sizeof(argument_entry);
-        size += argument->has_layout ? layout_stored_size(argument->given.ndim) : 0;
-    }
-    entry_offset offset = append(book, ENTRY_CALL, size);
-    if (offset == 0) {
-        return 0;
-    }
-    call_entry *entry = (call_entry *)(book->region + offset);
-    entry->key = event->key;
-    entry->place = place;
-    entry->user_place = user_place;
-    entry->binding = binding;
-    entry->library = library;
-    entry->function = function;
-    entry->argument_count = (uint32_t)event->argument_count;
-    entry->ticks_min = UINT64_MAX;
-    char *cursor = (char *)(entry + 1);
-    for (int i = 0; i < event->argument_count; i++) {
-        argument_entry *argument = (argument_entry *)cursor;
-        argument->declared = declared[i];
-        argument->has_layout = event->arguments[i].has_layout;
-        cursor += sizeof *argument;
-        if (argument->has_layout) {
-            layout_store((stored_layout *)cursor, &event->arguments[i].given);
-            cursor += layout_stored_size(event->arguments[i].given.ndim);
+        if (ledger_active_books[i]->active) {
+            ledger_active_books[kept++] = ledger_active_books[i];
         }
     }
-    return offset;
-}
-
-static void
-keep_arguments(call_entry *entry, const call_event *event)
-{
-    char *cursor = (char *)(entry + 1);
-    for (int i = 0; i < event->argument_count; i++) {
-        argument_entry *argument = (argument_entry *)cursor;
-        cursor += sizeof *argument;
-        if (argument->has_layout) {
-            layout_store((stored_layout *)cursor, &event->arguments[i].given);
-            cursor += layout_stored_size(event->arguments[i].given.ndim);
-        }
-    }
-}
-
-static void
-add_call(call_entry *entry, const call_event *event)
-{
-    if (event->bytes_borrowed > entry->largest && entry->count > 0) {
-        keep_arguments(entry, event);
-    }
-    if (event->bytes_borrowed > entry->largest) {
-        entry->largest = event->bytes_borrowed;
-    }
-    entry->ticks += event->ticks;
-    entry->ticks_self += event->ticks_self;
-    if (event->ticks < entry->ticks_min) {
-        entry->ticks_min = event->ticks;
-    }
-    if (event->ticks > entry->ticks_max) {
-        entry->ticks_max = event->ticks;
-    }
-    entry->bytes_borrowed += event->bytes_borrowed;
-    entry->bytes_copied += event->bytes_copied;
-    entry->count++;
-}
-
-void
-ledger_book_call(call_event *event, void (*resolve)(call_event *, void *), void *context)
-{
-    bool resolved = false;
-    for (int i = 0; i < ledger_active; i++) {
-        ledger *book = active[i];
-        int64_t slot = find_slot(book, &book->call_slots, &book->call_size, book->call_used,
-                                 &event->key, sizeof event->key);
-        entry_offset offset = slot < 0 ? 0 : book->call_slots[slot];
-        if (slot >= 0 && offset == 0) {
-            if (!resolved) {
-                resolve(event, context);
-                resolved = true;
-            }
-            offset = new_call(book, event);
-            book->call_slots[slot] = offset;
-            book->call_used += offset != 0;
-        }
-        if (offset == 0) {
-            header_of(book)->dropped++;
-            continue;
-        }
-        add_call((call_entry *)(book->region + offset), event);
-    }
+    ledger_active = kept;
 }
 
 /* Doubles the bins' span until `now` falls into one, joining neighbours. */
@@ -522,10 +202,10 @@ uint64_t
 ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
 {
     uint64_t booked = 0;
-    __atomic_store_n(&newest_serial, serial, __ATOMIC_RELAXED);
+    __atomic_store_n(&newest_block, serial, __ATOMIC_RELAXED);
     uint64_t now = clock_ticks();
     for (int i = 0; i < ledger_active; i++) {
-        ledger_header *header = header_of(active[i]);
+        ledger_header *header = region_header(ledger_active_books[i]);
         header->allocations++;
         header->allocated_bytes += bytes;
         header->live_bytes += bytes;
@@ -534,11 +214,11 @@ ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
             if (attached) {
                 position at;
                 frames_locate(&at);
-                header->peak_place = store_place(active[i], at.user ? at.user : at.here);
+                header->peak_place = region_place(ledger_active_books[i], at.user ? at.user : at.here);
             }
         }
         mark_timeline(header, now);
-        booked |= (uint64_t)1 << active[i]->slot;
+        booked |= (uint64_t)1 << ledger_active_books[i]->slot;
     }
     return booked;
 }
@@ -548,11 +228,11 @@ ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked)
 {
     uint64_t now = clock_ticks();
     for (; booked != 0; booked &= booked - 1) {
-        ledger *book = open_books[__builtin_ctzll(booked)];
+        ledger *book = ledger_open_books[__builtin_ctzll(booked)];
         /* A slot may have gone to a later ledger since. */
-        if (book != NULL && serial >= book->first_serial) {
-            header_of(book)->live_bytes -= bytes;
-            mark_timeline(header_of(book), now);
+        if (book != NULL && serial >= book->first_block) {
+            region_header(book)->live_bytes -= bytes;
+            mark_timeline(region_header(book), now);
         }
     }
 }

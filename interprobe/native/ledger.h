@@ -11,12 +11,16 @@
 #include "places.h"
 
 #define LEDGER_MAGIC "IPLEDGER"
-#define LEDGER_VERSION 1
-#define LEDGER_REGION (64u << 20) /* reserved address space; pages are touched only when used */
+#define LEDGER_VERSION 2
+#define LEDGER_REGION (16u << 20) /* address space and file size; pages are touched only when used */
 #define LEDGER_BINS 64            /* timeline bins */
 #define LEDGER_SHAPES 9           /* distinct shapes kept per copy record */
+#define LEDGER_THREADS 64         /* threads whose crossing in flight is kept; later ones share */
 
-enum entry_type { ENTRY_STRING = 1, ENTRY_PLACE = 2, ENTRY_COPY = 3, ENTRY_CALL = 4 };
+enum entry_type {
+    ENTRY_STRING = 1, ENTRY_PLACE = 2, ENTRY_COPY = 3, ENTRY_CALL = 4, ENTRY_BORROW = 5,
+    ENTRY_DESCRIPTION = 6, /* a string entry: what the recorder says of the run, as JSON */
+};
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
 
@@ -37,11 +41,15 @@ typedef struct {
     uint32_t header_size;
     uint64_t used;    /* bytes of the region that hold data, header included */
     uint64_t pid;
+    uint64_t parent;  /* pid of the process that forked this one off while recording, or 0 */
+    uint64_t sealed;  /* 1 once the recording ended in good order */
     uint64_t dropped; /* events without a record, because the region was full */
     uint64_t started_ticks;
     uint64_t started_nanoseconds; /* CLOCK_MONOTONIC */
-    uint64_t now_ticks;           /* at the last snapshot */
+    uint64_t now_ticks;           /* at the last snapshot; 0: none was taken */
     uint64_t now_nanoseconds;
+    uint64_t last_ticks;       /* of the latest event: the end of a process that died unsealed */
+    uint64_t ticks_per_second; /* rough: only for such a process */
     uint64_t active_ticks; /* recorded time, pauses left out, up to the last pause */
     uint64_t allocations;
     uint64_t allocated_bytes;
@@ -50,6 +58,7 @@ typedef struct {
     uint32_t peak_place; /* entry_offset of the line that was running at the peak */
     uint32_t bin_shift;  /* a bin spans 1 << bin_shift ticks */
     timeline_bin timeline[LEDGER_BINS];
+    entry_offset in_flight[LEDGER_THREADS]; /* call entries that native code is inside of; 0: none */
 } ledger_header;
 
 typedef struct {
@@ -124,6 +133,7 @@ typedef struct {
     uint64_t ticks;
     uint64_t source_identity; /* 0: unknown */
     uint64_t contents;
+    uint64_t ended; /* ticks */
 } copy_event;
 
 typedef struct {
@@ -148,11 +158,23 @@ typedef struct {
     const char *function; /* or NULL */
     int argument_count;
     const call_argument *arguments;
-    uint64_t ticks;
-    uint64_t ticks_self;
     uint64_t bytes_borrowed;
-    uint64_t bytes_copied;
 } call_event;
+
+/* A call that has begun: its record in each ledger that was active then. */
+typedef struct {
+    uint64_t ledger; /* its serial: a ledger may be closed while the call is under way */
+    int slot;
+    entry_offset entry;
+    entry_offset outer; /* in flight before, in this thread */
+} call_booking;
+
+typedef struct {
+    int bookings_count;
+    bool measures_resident;
+    uint64_t resident_before; /* bytes */
+    call_booking bookings[4]; /* further ledgers, of recordings nested deeper, miss the call */
+} call_ticket;
 
 typedef struct {
     entry_offset declared;
@@ -177,20 +199,62 @@ typedef struct {
     uint64_t bytes_borrowed;
     uint64_t bytes_copied;
     uint64_t largest; /* bytes lent by the largest instance, whose layouts are kept */
+    uint64_t resident_growth; /* bytes of resident memory gained in instances that were measured */
+    uint64_t was_long;        /* the last instance took over a millisecond: the next is measured */
     /* Then argument_count argument entries. */
 } call_entry;
 
+typedef struct {
+    uint64_t origin;   /* who borrowed: origin.h's number, or 0 for Python itself */
+    uint64_t manner;   /* address of the static name of the way in */
+    place_id place;
+    place_id user_place;
+    uint32_t requested; /* PyBUF_* flags, where the way in has such */
+    uint32_t elsize;
+    char kind, byteorder, order;
+    uint8_t ndim, aligned, writeable, padding[2];
+} borrow_key;
+
+typedef struct {
+    entry_head head;
+    borrow_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset manner;
+    entry_offset library;
+    uint64_t address;
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t largest;
+    /* Then the stored layout of the largest instance. */
+} borrow_entry;
+
+typedef struct {
+    borrow_key key;
+    const char *manner; /* buffer protocol, ctypes.data, __dlpack__, ... */
+    const layout *given;
+} borrow_event;
+
 typedef struct ledger ledger;
 
-/* All functions below need the GIL, except ledger_allocated and ledger_freed. */
+/* All functions below need the GIL, except ledger_allocated, ledger_freed and ledger_after_fork. */
 
-/* NULL when memory or the slots for open ledgers are out. */
-ledger *ledger_new(void);
+typedef struct ledger ledger;
+
+/* A ledger in memory (path NULL) or in a new file, which outlives the process however it ends. A
+ * forked child then writes to a file of its own: PATH.PID. NULL with errno when that cannot be. */
+ledger *ledger_new(const char *path);
 void ledger_delete(ledger *book);
 
 /* Starts or stops writing into `book`; idempotent. */
 void ledger_resume(ledger *book);
 void ledger_pause(ledger *book);
+
+/* Keeps what the recorder says of the run; later descriptions replace earlier ones. */
+void ledger_describe(ledger *book, const char *json);
+
+/* Marks the ledger as ended in good order. */
+void ledger_seal(ledger *book);
 
 /* Brings the header's clocks up to date and returns the region. */
 const void *ledger_snapshot(ledger *book, size_t *size);
@@ -200,10 +264,14 @@ extern int ledger_active;
 
 /* Books the event in every active ledger. */
 void ledger_book_copy(const copy_event *event);
+void ledger_book_borrow(const borrow_event *event);
 
-/* The same for a call. `resolve` fills library, function and declared names, and is called only where
- * a ledger meets the key first. */
-void ledger_book_call(call_event *event, void (*resolve)(call_event *, void *), void *context);
+/* Books the beginning of a call. `resolve` fills library, function and declared names; it is called
+ * only where a ledger meets the key first. */
+void ledger_begin_call(call_event *event, call_ticket *ticket,
+                       void (*resolve)(call_event *, void *), void *context);
+void ledger_end_call(const call_ticket *ticket, uint64_t ended, uint64_t ticks,
+                     uint64_t ticks_self, uint64_t bytes_copied);
 
 /* Array data came or went; called under the allocation probe's lock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
@@ -212,7 +280,7 @@ void ledger_book_call(call_event *event, void (*resolve)(call_event *, void *), 
 uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
 void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
 
-/* Forgets all active ledgers: called in a forked child, whose events are not the parent's. */
-void ledger_abandon(void);
+/* In a forked child: ledgers in files go on in files of the child's own, others end. */
+void ledger_after_fork(void);
 
 #endif

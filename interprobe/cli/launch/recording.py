@@ -1,17 +1,21 @@
-"""Records a program: from its import of NumPy to its end, with lines and memory where asked."""
+"""Records a program and its child processes, from the import of NumPy to the end, however it ends."""
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from interprobe.cli.launch import watchdog
 from interprobe.cli.launch.isolation import Imports
-from interprobe.cli.launch.numpy_arrival import NumpyArrival
 from interprobe.cli.launch.program import Program
+from interprobe.numpy_arrival import NumpyArrival
 
 if TYPE_CHECKING:
     from interprobe.lines import LineTimer
     from interprobe.memory import ResidentSampler
+    from interprobe.process_ledgers import LedgerFolder
     from interprobe.recorder import Recorder
     from interprobe.trace import Trace
 
@@ -51,9 +55,26 @@ class ProgramRecording:
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
+        self._folder: LedgerFolder | None = None
+        self._began = 0.0
 
     def begin(self) -> None:
         """Wait for the program to import NumPy; time and sample from now on."""
+        with self._imports.own():
+            from interprobe import bootstrap
+            from interprobe.child_processes import ChildEndings, announce
+            from interprobe.process_ledgers import LedgerFolder
+
+            bootstrap.cancel()  # this recording is the outer program's no longer
+            try:
+                self._folder = LedgerFolder.make()
+            except OSError:
+                pass  # nowhere to keep a file: the ledger stays in memory, children unrecorded
+        if self._folder is not None:
+            announce(self._folder.path, self._own_paths)
+            ChildEndings(self._end_in_child).watch()
+            watchdog.start(self._after_death)
+        self._began = time.perf_counter()
         if self._sampler is not None:
             self._sampler.start()
         self._arrival.watch()
@@ -79,24 +100,52 @@ class ProgramRecording:
             if self._recorder is None:
                 self._fail(f"Nothing was recorded: {self._failure}")
                 return
-            self._register_source()
             trace = self._recorder.stop()
-
-            from msgspec.structs import replace
-
-            from interprobe.analysis import analyse
-
-            processes = [replace(trace.processes[0], exit_status=status), *trace.processes[1:]]
-            blind_spots = [_NO_NUMPY] if without_numpy else trace.meta.blind_spots
-            meta = replace(trace.meta, exit_status=status, blind_spots=blind_spots)
-            trace = replace(trace, meta=meta, processes=processes)
+            trace = self._with_outcome(trace, status, without_numpy)
             if self._timer is not None:
                 trace = replace(trace, lines=self._timer.functions(trace))
             if peak is not None:
                 from interprobe.memory import add_resident_peak
 
                 trace = add_resident_peak(trace, peak)
+            from interprobe.analysis import analyse
+
             self._deliver(analyse(trace))
+        if self._folder is not None:
+            self._folder.remove()  # the watchdog takes this for the word that all is delivered
+
+    def _with_outcome(self, trace: Trace, status: int, without_numpy: bool) -> Trace:
+        """Add what the launch alone knows: the exit status and the whole program's wall time."""
+        from msgspec.structs import replace
+
+        # The recording began at the import of NumPy; a share is one of the whole program's time.
+        seconds = max(time.perf_counter() - self._began, trace.meta.seconds)
+        first = replace(trace.processes[0], exit_status=status, seconds=seconds)
+        blind_spots = [_NO_NUMPY] if without_numpy else trace.meta.blind_spots
+        meta = replace(trace.meta, exit_status=status, seconds=seconds, blind_spots=blind_spots)
+        return replace(trace, meta=meta, processes=[first, *trace.processes[1:]])
+
+    def _end_in_child(self) -> None:
+        """Mark the ledger of a forked child as ended in good order."""
+        if self._recorder is not None:
+            self._recorder.end_in_child()
+
+    def _after_death(self) -> None:
+        """Deliver, from the watching process, what the program did not live to deliver."""
+        folder = self._folder
+        if folder is None or not os.path.isdir(folder.path):
+            return
+        with self._imports.own():
+            from interprobe import sealing, sites
+            from interprobe.analysis import analyse
+
+            ledgers = folder.contents()
+            if ledgers:
+                sites.apply_ownership(self._own_paths)
+                self._deliver(analyse(sealing.seal(ledgers)))
+            else:
+                self._fail("The program died before it imported NumPy: nothing was recorded.")
+        folder.remove()
 
     def _start(self) -> None:
         """Start the recorder; a failure must not become one of the program's import of NumPy."""
@@ -104,7 +153,10 @@ class ProgramRecording:
             with self._imports.own():
                 from interprobe.recorder import Recorder
 
-            recorder = Recorder(argv=self._program.command, own_paths=self._own_paths)
+                self._register_source()
+            recorder = Recorder(
+                argv=self._program.command, own_paths=self._own_paths, folder=self._folder
+            )
             recorder.start()
         except Exception as error:
             self._failure = error

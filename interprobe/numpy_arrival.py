@@ -7,7 +7,6 @@ found. Without NumPy there are no arrays, so nothing is missed by waiting.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.machinery import ModuleSpec
@@ -20,7 +19,6 @@ class NumpyArrival:
     def __init__(self, arrived: Callable[[], None]) -> None:
         """Call ``arrived()`` once NumPy is there: at once if it is already."""
         self._arrived = arrived
-        self._process = os.getpid()
 
     def watch(self) -> None:
         """Begin to wait."""
@@ -47,8 +45,7 @@ class NumpyArrival:
                 break
         else:
             return None
-        # A forked child is a process of its own, and not recorded here.
-        if spec.loader is not None and self._process == os.getpid():
+        if spec.loader is not None:
             _after_loading(spec, self._arrived)
         return spec
 

@@ -1,0 +1,77 @@
+"""Begins to record in an interpreter that a recorded program has started; see interprobe.pth."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from interprobe.recorder import Recorder
+
+
+class _ChildRecording:
+    """The recording of this interpreter, from its import of NumPy to its end."""
+
+    def __init__(self) -> None:
+        from interprobe.numpy_arrival import NumpyArrival
+
+        self._arrival = NumpyArrival(self._start)
+        self._recorder: Recorder | None = None
+
+    def begin(self) -> None:
+        """Wait for NumPy."""
+        from interprobe.child_processes import ChildEndings
+
+        atexit.register(self.end)
+        ChildEndings(self.end).watch()
+        self._arrival.watch()
+
+    def cancel(self) -> None:
+        """Record nothing: this interpreter makes a recording of its own."""
+        self._arrival.forget()
+        atexit.unregister(self.end)
+
+    def end(self) -> None:
+        """Mark the ledger as ended in good order."""
+        if self._recorder is not None:
+            recorder, self._recorder = self._recorder, None
+            recorder.end_in_child()
+
+    def _start(self) -> None:
+        from interprobe.child_processes import address_of_run
+        from interprobe.process_ledgers import LedgerFolder
+        from interprobe.recorder import Recorder
+
+        address = address_of_run()
+        # The folder is gone once the run is over: a process that outlives it is not recorded.
+        if address is None or not os.path.isdir(address.folder):
+            return
+        recorder = Recorder(
+            argv=sys.argv, own_paths=address.own_paths, folder=LedgerFolder(address.folder)
+        )
+        try:
+            recorder.start()
+        except (OSError, RuntimeError):
+            return  # the program goes on unrecorded: its output must not change
+        self._recorder = recorder
+
+
+_recording: _ChildRecording | None = None
+
+
+def begin() -> None:
+    """Record this interpreter as a part of the run that it was started by."""
+    global _recording
+    if _recording is None:
+        _recording = _ChildRecording()
+        _recording.begin()
+
+
+def cancel() -> None:
+    """Undo :func:`begin`."""
+    global _recording
+    if _recording is not None:
+        _recording.cancel()
+        _recording = None

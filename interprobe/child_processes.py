@@ -1,0 +1,78 @@
+"""Ends the recording of child processes, and begins it in interpreters that the program starts.
+
+A forked child goes on recording into a ledger of its own by itself (native/ledger.c). What is left to
+do is to mark that ledger as ended in good order: at the child's exit callbacks, or where
+multiprocessing leaves through ``os._exit``, at the end of its own clean-up.
+
+A fresh interpreter (``subprocess``, multiprocessing's spawn and forkserver, joblib's loky) is told by
+an environment variable, which ``interprobe.pth`` looks at when Python starts.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+VARIABLE = "INTERPROBE_RUN"
+
+
+class RunAddress(msgspec.Struct, frozen=True):
+    """How a fresh interpreter finds the run that it belongs to."""
+
+    folder: str
+    own_paths: list[str]
+
+
+def announce(folder: str, own_paths: list[str]) -> None:
+    """Have interpreters that this process starts from now on record into ``folder``."""
+    address = RunAddress(folder, own_paths)
+    os.environ[VARIABLE] = msgspec.json.encode(address).decode()
+
+
+def address_of_run() -> RunAddress | None:
+    """The run that this process was started by, or None."""
+    text = os.environ.get(VARIABLE, "")
+    if not text:
+        return None
+    try:
+        return msgspec.json.decode(text, type=RunAddress)
+    except msgspec.DecodeError:
+        return None
+
+
+class ChildEndings:
+    """Calls ``end()`` when a process that was forked off this one ends in good order."""
+
+    def __init__(self, end: Callable[[], None]) -> None:
+        """Prepare; nothing is called before :meth:`watch`."""
+        self._end = end
+        self._process = os.getpid()
+        self._known_to_multiprocessing = False
+
+    def watch(self) -> None:
+        """Watch the children that are forked from now on."""
+        os.register_at_fork(before=self._tell_multiprocessing, after_in_child=self._in_child)
+
+    def _tell_multiprocessing(self) -> None:
+        # Its children forget the exit callbacks of their parent, and leave through os._exit.
+        util: Any = sys.modules.get("multiprocessing.util")
+        if util is not None and not self._known_to_multiprocessing:
+            self._known_to_multiprocessing = True
+            util.register_after_fork(self, ChildEndings._finalize_in_child)
+
+    def _finalize_in_child(self) -> None:
+        util: Any = sys.modules["multiprocessing.util"]
+        util.Finalize(None, self._end_once, exitpriority=-1_000_000)
+
+    def _in_child(self) -> None:
+        atexit.register(self._end_once)
+
+    def _end_once(self) -> None:
+        if os.getpid() != self._process:
+            self._process = os.getpid()
+            self._end()

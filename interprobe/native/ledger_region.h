@@ -1,0 +1,57 @@
+/* The inside of a ledger: the flat region, its strings and places, and its hash tables. */
+#ifndef INTERPROBE_LEDGER_REGION_H
+#define INTERPROBE_LEDGER_REGION_H
+
+#include "ledger.h"
+
+typedef struct {
+    entry_offset *slots; /* open addressing; 0: empty */
+    uint32_t size, used;
+} entry_table;
+
+struct ledger {
+    char *region;
+    char *path;        /* of the file, or NULL */
+    char *description; /* what ledger_describe was given last, or NULL */
+    entry_table copies, calls, borrows;
+    entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
+    uint32_t place_room;
+    entry_offset *strings; /* all string entries */
+    uint32_t strings_used, strings_room;
+    uint64_t serial;       /* no two ledgers of a process share one */
+    uint64_t first_block;  /* allocations before this one are not this ledger's */
+    uint64_t resumed_ticks;
+    int slot; /* in ledger_open_books */
+    bool active;
+};
+
+#define LEDGER_MAXIMUM_OPEN 64 /* bits of the mask of ledgers that booked a block */
+
+extern ledger *ledger_active_books[LEDGER_MAXIMUM_OPEN]; /* the first ledger_active ones */
+extern ledger *ledger_open_books[LEDGER_MAXIMUM_OPEN];   /* by slot; NULL: free */
+
+static inline ledger_header *
+region_header(ledger *book)
+{
+    return (ledger_header *)book->region;
+}
+
+/* Maps a fresh region, in a new file or in memory, and fills its header. -1 with errno. */
+int region_map(ledger *book, const char *path);
+
+/* Forgets all entries and frees the tables; the region itself stays mapped. */
+void region_forget(ledger *book);
+
+/* Appends a zeroed entry; 0 when the region is full. */
+entry_offset region_append(ledger *book, enum entry_type type, size_t size);
+
+/* The entry of a string or a place, written at first sight; 0 for NULL, and when there is no room. */
+entry_offset region_string(ledger *book, const char *text);
+entry_offset region_place(ledger *book, place_id id);
+
+/* The slot of `key` in a table: 0 in it where there is no entry yet. The key of an entry starts right
+ * behind its head. NULL when the table cannot grow. The caller that fills an empty slot counts it in
+ * `used`. */
+entry_offset *region_slot(ledger *book, entry_table *table, const void *key, size_t key_size);
+
+#endif
