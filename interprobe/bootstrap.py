@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from interprobe.child_processes import RunAddress
     from interprobe.recorder import Recorder
 
 
@@ -18,12 +19,14 @@ class _ChildRecording:
         from interprobe.numpy_arrival import NumpyArrival
 
         self._arrival = NumpyArrival(self._start)
+        self._address: RunAddress | None = None
         self._recorder: Recorder | None = None
 
     def begin(self) -> None:
         """Wait for NumPy."""
-        from interprobe.child_processes import ChildEndings
+        from interprobe.child_processes import ChildEndings, take_address
 
+        self._address = take_address()
         atexit.register(self.end)
         ChildEndings(self.end).watch()
         self._arrival.watch()
@@ -40,11 +43,10 @@ class _ChildRecording:
             recorder.end_in_child()
 
     def _start(self) -> None:
-        from interprobe.child_processes import address_of_run
         from interprobe.process_ledgers import LedgerFolder
         from interprobe.recorder import Recorder
 
-        address = address_of_run()
+        address = self._address
         # The folder is gone once the run is over: a process that outlives it is not recorded.
         if address is None or not os.path.isdir(address.folder):
             return

@@ -31,14 +31,24 @@ class RunAddress(msgspec.Struct, frozen=True):
 def announce(folder: str, own_paths: list[str]) -> None:
     """Have interpreters that this process starts from now on record into ``folder``."""
     address = RunAddress(folder, own_paths)
-    os.environ[VARIABLE] = msgspec.json.encode(address).decode()
+    _pass_on(msgspec.json.encode(address).decode())
 
 
-def address_of_run() -> RunAddress | None:
-    """The run that this process was started by, or None."""
-    text = os.environ.get(VARIABLE, "")
+def _pass_on(text: str) -> None:
+    # Not through os.environ, which is the program's to look at: children inherit the variable all
+    # the same, unless they are given an environment that the program put together.
+    os.putenv(VARIABLE, text)
+
+
+def take_address() -> RunAddress | None:
+    """The run that this process was started by, or None.
+
+    The variable leaves ``os.environ``, as the program would not find it there without interprobe.
+    """
+    text = os.environ.pop(VARIABLE, "")
     if not text:
         return None
+    _pass_on(text)
     try:
         return msgspec.json.decode(text, type=RunAddress)
     except msgspec.DecodeError:

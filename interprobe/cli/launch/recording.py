@@ -103,6 +103,8 @@ class ProgramRecording:
             trace = self._recorder.stop()
             trace = self._with_outcome(trace, status, without_numpy)
             if self._timer is not None:
+                from msgspec.structs import replace
+
                 trace = replace(trace, lines=self._timer.functions(trace))
             if peak is not None:
                 from interprobe.memory import add_resident_peak
@@ -142,10 +144,23 @@ class ProgramRecording:
             ledgers = folder.contents()
             if ledgers:
                 sites.apply_ownership(self._own_paths)
-                self._deliver(analyse(sealing.seal(ledgers)))
+                trace = sealing.seal(ledgers)
             else:
-                self._fail("The program died before it imported NumPy: nothing was recorded.")
+                trace = self._trace_of_nothing()
+            self._deliver(analyse(trace))
         folder.remove()
+
+    def _trace_of_nothing(self) -> Trace:
+        """The trace of a program that died before it imported NumPy."""
+        from msgspec.structs import replace
+
+        self._folder = None
+        self._start()
+        if self._recorder is None:
+            raise RuntimeError(f"nothing was recorded: {self._failure}")
+        trace = self._recorder.stop()
+        meta = replace(trace.meta, complete=False, blind_spots=[_NO_NUMPY])
+        return replace(trace, meta=meta, processes=[replace(trace.processes[0], complete=False)])
 
     def _start(self) -> None:
         """Start the recorder; a failure must not become one of the program's import of NumPy."""
