@@ -200,8 +200,10 @@ def test_both_streams_keep_their_order(name: str, tmp_path: Path) -> None:
 
 def test_a_signal_ends_the_program(tmp_path: Path) -> None:
     write(tmp_path / "program.py", "import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
-    ending = run(interprobe("run", "program.py"), tmp_path)
+    report = tmp_path / "report.txt"
+    ending = run(interprobe("run", "-o", str(report), "program.py"), tmp_path)
     assert ending == Ending(b"", b"", -signal.SIGTERM)
+    assert report.read_text().startswith("Incomplete")
 
 
 @pytest.mark.parametrize("name", ["interrupt", "exit_text", "exception", "recursion", "atexit"])
