@@ -49,7 +49,7 @@ layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_
     *extent = nbytes;
     *step = 1;
     *out = (layout){
-        .descr = NULL, ..shape = extent, .strides = step, .data = data, .nbytes = nbytes,
+        .descr = NULL, .shape = extent, .strides = step, .data = data, .nbytes = nbytes,
         .elsize = 1, .ndim = 1, .kind = 'S', .byteorder = '|', .order = LAYOUT_C,
         .contiguous_c = true, .contiguous_f = true, .aligned = true, .writeable = false,
     };
