@@ -21,7 +21,7 @@ _CALL_KEY = struct.Struct("<QQII")
 _CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIIIQQQQ")
-_ARGUMENT = struct.Struct("<II")
+_ARGUMENT = struct.Struct("<IIII")
 _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
 _THREADS = 64
@@ -81,10 +81,13 @@ class CopyRecord:
 
 @dataclass(frozen=True)
 class ArgumentRecord:
-    """One argument of a call record."""
+    """One argument of a call record, or one pointer in the memory that an argument hands over."""
 
     declared: str | None
     given: Layout | None
+    position: int
+    member: str | None
+    """What such a pointer is called in there: ``.field``, ``[3]``."""
 
 
 @dataclass(frozen=True)
@@ -260,12 +263,14 @@ class _Reader:
         offset += _CALL.size
         arguments = []
         for _ in range(values[5]):
-            declared, has_layout = _ARGUMENT.unpack_from(self.raw, offset)
+            declared, member, position, has_layout = _ARGUMENT.unpack_from(self.raw, offset)
             offset += _ARGUMENT.size
             given = None
             if has_layout:
                 given, offset = self.layout(offset)
-            arguments.append(ArgumentRecord(self.text(declared), given))
+            arguments.append(
+                ArgumentRecord(self.text(declared), given, position, self.text(member))
+            )
         return CallRecord(
             place=self.place(values[0]),
             user_place=self.place(values[1]),

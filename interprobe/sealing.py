@@ -9,14 +9,15 @@ from typing import TypeVar
 
 import msgspec
 
-from interprobe import description, symbols
+from interprobe import borrowers, description, symbols
 from interprobe._version import __version__
 from interprobe.description import RunDescription
 from interprobe.findings import Site
-from interprobe.ledger import CallRecord, CopyRecord, LedgerContents, Place
+from interprobe.ledger import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
 from interprobe.sites import NO_SITE, register_source, site_at
 from interprobe.trace import (
     Argument,
+    Borrow,
     Call,
     Copy,
     Layout,
@@ -78,7 +79,15 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
                 _joined_call,
             )
         ],
-        borrows=[],
+        borrows=[
+            borrow
+            for number, contents in enumerate(ledgers)
+            for borrow in _join(
+                [_borrow(number, each, place) for each in contents.borrows],
+                _borrow_identity,
+                _joined_borrow,
+            )
+        ],
         memory=_memory_of_all(processes),
     )
 
@@ -219,13 +228,13 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         function=record.function or f"0x{record.address:x}",
         arguments=[
             Argument(
-                position=position,
-                name=None,
+                position=argument.position,
+                name=argument.member,
                 declared=_type_name(argument.declared),
                 true=None,
                 given=argument.given,
             )
-            for position, argument in enumerate(record.arguments)
+            for argument in sorted(record.arguments, key=lambda each: each.position)
         ],
         count=record.count,
         seconds=contents.seconds(record.ticks),
@@ -235,6 +244,20 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
+    )
+
+
+def _borrow(process: int, record: BorrowRecord, place: _PlaceNames) -> Borrow:
+    site = place(record.place)
+    return Borrow(
+        process=process,
+        site=site,
+        user_site=place(record.user_place) if record.user_place else site,
+        consumer=borrowers.consumer(record, site),
+        requested=borrowers.requested(record),
+        layout=record.layout,
+        count=record.count,
+        bytes=record.bytes,
     )
 
 
@@ -327,8 +350,27 @@ def _joined_copy(one: Copy, other: Copy) -> Copy:
     )
 
 
+def _borrow_identity(borrow: Borrow) -> object:
+    return (
+        borrow.site,
+        borrow.user_site,
+        borrow.consumer,
+        borrow.requested,
+        _layout_identity(borrow.layout),
+    )
+
+
+def _joined_borrow(one: Borrow, other: Borrow) -> Borrow:
+    largest = one if one.layout.nbytes >= other.layout.nbytes else other
+    return msgspec.structs.replace(
+        largest, count=one.count + other.count, bytes=one.bytes + other.bytes
+    )
+
+
 def _call_identity(call: Call) -> object:
-    arguments = tuple((a.declared, _layout_identity(a.given)) for a in call.arguments)
+    arguments = tuple(
+        (a.position, a.name, a.declared, _layout_identity(a.given)) for a in call.arguments
+    )
     return (call.site, call.user_site, call.binding, call.library, call.function, arguments)
 
 

@@ -27,6 +27,7 @@ static PyDataMemAllocator original;
 static block *blocks; /* open addressing, linear probing */
 static size_t blocks_size, blocks_used;
 static uint64_t serials;
+static bool watching; /* the hooks are in place: no end of a block passes unseen */
 static char lock; /* allocations may come from threads without the GIL */
 
 static inline void
@@ -171,6 +172,27 @@ allocations_serial(const void *data)
     return serial;
 }
 
+uint64_t
+allocations_serial_of_block(const void *data, uint64_t bytes)
+{
+    uint64_t serial = 0;
+    acquire();
+    block *found = find(data);
+    if (found != NULL) {
+        serial = found->serial;
+    } else if (watching && ((blocks_used + 1) * 2 <= blocks_size || grow())) {
+        size_t slot = home_of(data, blocks_size);
+        while (blocks[slot].data != NULL) {
+            slot = (slot + 1) & (blocks_size - 1);
+        }
+        serial = ++serials;
+        blocks[slot] = (block){(void *)data, bytes, serial, 0}; /* no ledger counted it */
+        blocks_used++;
+    }
+    release();
+    return serial;
+}
+
 static void *
 probed_malloc(void *ctx, size_t size)
 {
@@ -238,6 +260,7 @@ install(void)
     target->malloc = probed_malloc;
     target->calloc = probed_calloc;
     target->realloc = probed_realloc;
+    watching = true;
     return 0;
 }
 
@@ -249,6 +272,7 @@ uninstall(void)
     patched->realloc = original.realloc;
     patched->free = original.free;
     acquire();
+    watching = false;
     free(blocks); /* no ledger is open any more: nothing asks for these blocks */
     blocks = NULL;
     blocks_size = blocks_used = 0;

@@ -8,6 +8,10 @@
  * before the recording, or not by NumPy. Two blocks never share a number, whatever their address. */
 uint64_t allocations_serial(const void *data);
 
+/* The same for the block of `bytes` bytes that an array holds from NumPy's default handler: one that
+ * is older than the recording gets its number now. 0 where its end would pass unseen. */
+uint64_t allocations_serial_of_block(const void *data, uint64_t bytes);
+
 /* After fork, in the child: the lock may be held by a thread that is not there. */
 void allocations_after_fork(void);
 

@@ -34,29 +34,55 @@ crossing_begin(crossing *now, const callee *to)
     }
     call_argument arguments[CALL_ARGUMENTS];
     PyArrayObject *held[CALL_ARGUMENTS];
+    pointed_layout pointed[POINTED_LAYOUTS];
     call_event event;
     memset(&event, 0, sizeof event);
     event.key.function = to->function;
     event.key.place = at.here;
     event.key.user_place = at.user;
     event.binding = to->binding;
-    event.argument_count = (int)(to->count < CALL_ARGUMENTS ? to->count : CALL_ARGUMENTS);
     event.arguments = arguments;
+    int given = (int)(to->count < CALL_ARGUMENTS ? to->count : CALL_ARGUMENTS);
+    event.argument_count = given;
     uint64_t hash = (uint64_t)to->count;
-    for (int i = 0; i < event.argument_count; i++) {
+    int used = 0; /* of `pointed` */
+    for (int i = 0; i < given; i++) {
         held[i] = to->array_behind(to->arguments[i]);
         arguments[i].declared = NULL;
         arguments[i].has_layout = held[i] != NULL;
+        arguments[i].position = i;
+        arguments[i].offset = -1;
+        arguments[i].member[0] = '\0';
         hash = mix(hash, (uint64_t)(uintptr_t)Py_TYPE(to->arguments[i]));
         if (held[i] != NULL) {
             layout_read(&arguments[i].given, held[i]);
+        } else if (to->layouts_behind != NULL) {
+            int found = to->layouts_behind(to->arguments[i], pointed + used, POINTED_LAYOUTS - used);
+            for (int k = used; k < used + found; k++) {
+                call_argument *argument = &arguments[i];
+                if (pointed[k].offset >= 0) {
+                    if (event.argument_count == CALL_ARGUMENTS) {
+                        break;
+                    }
+                    argument = &arguments[event.argument_count++];
+                    *argument = (call_argument){.position = i, .offset = pointed[k].offset};
+                    hash = mix(hash, (uint64_t)pointed[k].offset);
+                    hash = mix(hash, class_of(&pointed[k].kept.is));
+                    event.bytes_borrowed += (uint64_t)pointed[k].kept.is.nbytes;
+                }
+                argument->has_layout = true;
+                argument->given = pointed[k].kept.is;
+            }
+            used += found;
+        }
+        if (arguments[i].has_layout) {
             event.bytes_borrowed += (uint64_t)arguments[i].given.nbytes;
             hash = mix(hash, class_of(&arguments[i].given));
         }
     }
     event.key.arguments = hash;
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
-    for (int i = 0; i < event.argument_count; i++) {
+    for (int i = 0; i < given; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
     now->outer = innermost;

@@ -2,10 +2,19 @@
 #ifndef INTERPROBE_CROSSINGS_H
 #define INTERPROBE_CROSSINGS_H
 
+#include "addresses.h"
 #include "ledger.h"
 
 #include <stdbool.h>
 #include <stdint.h>
+
+/* An array that an argument leads to though no live array stands behind it. */
+typedef struct {
+    kept_layout kept;
+    int offset; /* of the pointer in the memory that the argument hands over; -1: it is the pointer */
+} pointed_layout;
+
+#define POINTED_LAYOUTS 16 /* of one call */
 
 /* What a binding knows of a call that is about to begin. */
 typedef struct {
@@ -16,6 +25,10 @@ typedef struct {
     Py_ssize_t count;
     /* The array behind an argument: a new reference, or NULL. Runs no Python code. */
     PyArrayObject *(*array_behind)(PyObject *argument);
+    /* Fills `out`, up to `room`, for an argument without a live array, and returns how many; the
+     * argument's own pointer comes first. NULL where the binding follows no addresses. Runs no
+     * Python code. */
+    int (*layouts_behind)(PyObject *argument, pointed_layout *out, int room);
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

@@ -2,13 +2,12 @@
  *
  * Every CDLL makes its own subclass of _ctypes.CFuncPtr; the type slot tp_call is replaced in each,
  * which also covers functions fetched long ago, and in the base type for libraries loaded later.
- * The array behind a pointer is known where ctypes or NumPy keeps it: an ndarray itself (ndpointer),
- * x.ctypes, and the pointer of x.ctypes.data_as(...), which holds its array in `_arr`.
- * Not seen: the array behind an integer address. Functions of Python's own C API (ctypes.pythonapi,
- * and ctypes.cast, which NumPy calls in data_as) are passed through: they are no foreign code.
+ * Which arrays an argument leads to is for ctypes_objects.c. Functions of Python's own C API
+ * (ctypes.pythonapi, and ctypes.cast, which NumPy calls in data_as) are passed through: they are no
+ * foreign code.
  */
 #define _GNU_SOURCE
-#include "crossings.h"
+#include "ctypes_objects.h"
 #include "numpy_api.h"
 #include "probe.h"
 
@@ -18,45 +17,9 @@
 
 #define FLAG_PYTHON_API 4 /* _ctypes.FUNCFLAG_PYTHONAPI */
 
-/* What every ctypes object begins with: the address of its value. Checked when installed. */
-typedef struct {
-    PyObject_HEAD
-    char *value;
-} ctypes_object;
-
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
-static PyObject *name_arr, *name_name, *name_argtypes;
-
-/* A new reference to an instance attribute, or NULL; no exception, and no Python code runs. */
-static PyObject *
-plain_attribute(PyObject *object, PyObject *name)
-{
-    if (Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
-        return NULL;
-    }
-    return _PyObject_GenericGetAttrWithDict(object, name, NULL, 1);
-}
-
-/* The array behind an argument: a new reference, or NULL where none is known. */
-static PyArrayObject *
-array_behind(PyObject *object)
-{
-    if (PyArray_Check(object)) {
-        return (PyArrayObject *)Py_NewRef(object);
-    }
-    PyTypeObject *type = Py_TYPE(object);
-    /* Numbers, strings and None hold no array; ctypes pointers and x.ctypes have a __dict__. */
-    if (PyLong_CheckExact(object) || PyFloat_CheckExact(object) || object == Py_None ||
-        !((type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0)) {
-        return NULL;
-    }
-    PyObject *array = plain_attribute(object, name_arr);
-    if (array != NULL && !PyArray_Check(array)) {
-        Py_CLEAR(array);
-    }
-    return (PyArrayObject *)array;
-}
+static PyObject *name_name, *name_argtypes;
 
 static void
 resolve_call(call_event *event, void *context)
@@ -67,7 +30,7 @@ resolve_call(call_event *event, void *context)
         event->library = info.dli_fname;
         event->function = info.dli_sname;
     }
-    PyObject *name = plain_attribute(call->callable, name_name);
+    PyObject *name = ctypes_plain_attribute(call->callable, name_name);
     if (name != NULL && PyUnicode_Check(name)) {
         const char *text = PyUnicode_AsUTF8(name); /* kept alive by the function's __dict__ */
         event->function = text != NULL ? text : event->function;
@@ -76,8 +39,12 @@ resolve_call(call_event *event, void *context)
     PyObject *argtypes = PyObject_GetAttr(call->callable, name_argtypes); /* a C getter's tuple */
     bool prototyped = argtypes != NULL && PyTuple_Check(argtypes);
     for (int i = 0; i < event->argument_count; i++) {
-        PyObject *given = call->arguments[i];
         call_argument *argument = (call_argument *)&event->arguments[i];
+        PyObject *given = call->arguments[argument->position];
+        if (argument->offset >= 0) {
+            ctypes_name_member(given, argument);
+            continue;
+        }
         PyTypeObject *declared = NULL;
         if (prototyped && i < PyTuple_GET_SIZE(argtypes)) {
             PyObject *wanted = PyTuple_GET_ITEM(argtypes, i);
@@ -102,11 +69,12 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
     }
     const callee to = {
         .binding = "ctypes",
-        .function = *(uint64_t *)((ctypes_object *)function)->value,
+        .function = *(uint64_t *)ctypes_value(function),
         .callable = function,
         .arguments = PySequence_Fast_ITEMS(args),
         .count = PyTuple_GET_SIZE(args),
-        .array_behind = array_behind,
+        .array_behind = ctypes_array_behind,
+        .layouts_behind = ctypes_layouts_behind,
         .resolve = resolve_call,
     };
     crossing now;
@@ -156,23 +124,6 @@ attribute_of(const char *module_name, const char *name)
     return attribute;
 }
 
-/* The address inside a ctypes function, against what ctypes itself says: ctypes.addressof. */
-static bool
-objects_are_as_expected(void)
-{
-    PyObject *type = attribute_of("ctypes", "c_long");
-    PyObject *number = type == NULL ? NULL : PyObject_CallFunction(type, "l", 77L);
-    PyObject *addressof = number == NULL ? NULL : attribute_of("_ctypes", "addressof");
-    PyObject *address = addressof == NULL ? NULL : PyObject_CallOneArg(addressof, number);
-    bool same = address != NULL &&
-                PyLong_AsVoidPtr(address) == (void *)((ctypes_object *)number)->value;
-    Py_XDECREF(address);
-    Py_XDECREF(addressof);
-    Py_XDECREF(number);
-    Py_XDECREF(type);
-    return same;
-}
-
 /* CFuncPtr.__call__: where a new subclass, such as each CDLL makes, takes its tp_call from. */
 static PyWrapperDescrObject *
 call_wrapper(PyTypeObject *base)
@@ -189,18 +140,14 @@ install(void)
 {
     if (function_base == NULL) {
         function_base = (PyTypeObject *)attribute_of("_ctypes", "CFuncPtr");
-        name_arr = PyUnicode_InternFromString("_arr");
         name_name = PyUnicode_InternFromString("__name__");
         name_argtypes = PyUnicode_InternFromString("argtypes");
     }
-    if (function_base == NULL || name_arr == NULL || name_name == NULL || name_argtypes == NULL) {
+    if (function_base == NULL || name_name == NULL || name_argtypes == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }
-    if (!objects_are_as_expected()) {
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_RuntimeError, "this Python lays out ctypes objects differently");
-        }
+    if (ctypes_objects_initialise() < 0) {
         return -1;
     }
     PyWrapperDescrObject *wrapper = call_wrapper(function_base);

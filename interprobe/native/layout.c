@@ -22,6 +22,7 @@ void
 layout_read(layout *out, PyArrayObject *array)
 {
     out->descr = PyArray_DESCR(array);
+    out->name = NULL;
     out->shape = PyArray_DIMS(array);
     out->strides = PyArray_STRIDES(array);
     out->data = PyArray_DATA(array);
@@ -89,12 +90,12 @@ layout_is_broadcast(const layout *a)
     return false;
 }
 
-static void
-memory_extent(const layout *a, const char **low, const char **high)
+void
+layout_extent(const layout *in, const char **low, const char **high)
 {
-    const char *first = a->data, *last = a->data;
-    for (int i = 0; i < a->ndim; i++) {
-        npy_intp reach = (a->shape[i] - 1) * a->strides[i];
+    const char *first = in->data, *last = in->data;
+    for (int i = 0; i < in->ndim; i++) {
+        npy_intp reach = (in->shape[i] - 1) * in->strides[i];
         if (reach < 0) {
             first += reach;
         } else {
@@ -102,7 +103,7 @@ memory_extent(const layout *a, const char **low, const char **high)
         }
     }
     *low = first;
-    *high = last + a->elsize;
+    *high = last + in->elsize;
 }
 
 bool
@@ -115,8 +116,8 @@ layout_overlap(const layout *a, const layout *b)
         return true;
     }
     const char *low_a, *high_a, *low_b, *high_b;
-    memory_extent(a, &low_a, &high_a);
-    memory_extent(b, &low_b, &high_b);
+    layout_extent(a, &low_a, &high_a);
+    layout_extent(b, &low_b, &high_b);
     return low_a < high_b && low_b < high_a;
 }
 
@@ -131,13 +132,12 @@ datetime_unit(PyArray_Descr *descr)
     return base >= 0 && base < (int)(sizeof names / sizeof names[0]) ? names[base] : NULL;
 }
 
-/* NumPy's dtype.name, without running Python. */
-static void
-dtype_name(const layout *in, char *name, size_t size)
+void
+layout_type_name(const layout *in, char *name, size_t size)
 {
     int bits = (int)in->elsize * 8;
     if (in->descr == NULL) {
-        snprintf(name, size, "bytes");
+        snprintf(name, size, "%s", in->name == NULL ? "bytes" : in->name);
         return;
     }
     switch (in->kind) {
@@ -191,7 +191,7 @@ void
 layout_store(stored_layout *out, const layout *in)
 {
     memset(out->dtype, 0, sizeof out->dtype);
-    dtype_name(in, out->dtype, sizeof out->dtype);
+    layout_type_name(in, out->dtype, sizeof out->dtype);
     out->byteorder = in->byteorder;
     out->order = in->order;
     out->aligned = in->aligned;

@@ -11,7 +11,8 @@ enum { LAYOUT_C = 'C', LAYOUT_F = 'F', LAYOUT_STRIDED = 'S' };
 
 /* A view of a live array's layout: valid as long as the array is, and unchanged. */
 typedef struct {
-    PyArray_Descr *descr;     /* borrowed */
+    PyArray_Descr *descr;     /* borrowed; NULL where no live array stands behind the layout */
+    const char *name;         /* of the element type, borrowed, without a `descr`; NULL: bytes */
     const npy_intp *shape;    /* borrowed, `ndim` long */
     const npy_intp *strides;  /* borrowed, `ndim` long, bytes */
     char *data;               /* first element */
@@ -52,6 +53,12 @@ bool layout_is_broadcast(const layout *a);
 
 /* Whether the memory extents of both arrays overlap: the test that tells a view from a copy. */
 bool layout_overlap(const layout *a, const layout *b);
+
+/* Writes NumPy's name of the element type, without running Python. */
+void layout_type_name(const layout *in, char *name, size_t size);
+
+/* The memory from the lowest byte of any element to behind the highest. */
+void layout_extent(const layout *in, const char **low, const char **high);
 
 /* Writes `in` as a stored layout with its dimensions, at `out`. */
 void layout_store(stored_layout *out, const layout *in);

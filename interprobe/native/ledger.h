@@ -148,6 +148,9 @@ typedef struct {
 typedef struct {
     const char *declared; /* type name, or NULL */
     bool has_layout;
+    int position; /* of the argument in the call, from 0 */
+    int offset;   /* of a pointer inside that argument's memory; -1: the argument itself */
+    char member[40]; /* what the pointer inside is called: .field, [3]; "" for the argument itself */
     layout given;
 } call_argument;
 
@@ -178,6 +181,8 @@ typedef struct {
 
 typedef struct {
     entry_offset declared;
+    entry_offset member; /* 0: the argument itself */
+    uint32_t position;
     uint32_t has_layout;
     /* Then the stored layout, if any. */
 } argument_entry;

@@ -22,11 +22,12 @@ new_call(ledger *book, const call_event *event)
     entry_offset binding = region_string(book, event->binding);
     entry_offset library = region_string(book, event->library);
     entry_offset function = region_string(book, event->function);
-    entry_offset declared[CALL_ARGUMENTS];
+    entry_offset declared[CALL_ARGUMENTS], member[CALL_ARGUMENTS];
     size_t size = sizeof(call_entry);
     for (int i = 0; i < event->argument_count; i++) {
         const call_argument *argument = &event->arguments[i];
         declared[i] = region_string(book, argument->declared);
+        member[i] = region_string(book, argument->member[0] ? argument->member : NULL);
         size += sizeof(argument_entry);
         size += argument->has_layout ? layout_stored_size(argument->given.ndim) : 0;
     }
@@ -47,6 +48,8 @@ new_call(ledger *book, const call_event *event)
     for (int i = 0; i < event->argument_count; i++) {
         argument_entry *argument = (argument_entry *)cursor;
         argument->declared = declared[i];
+        argument->member = member[i];
+        argument->position = (uint32_t)event->arguments[i].position;
         argument->has_layout = event->arguments[i].has_layout;
         cursor += sizeof *argument;
         if (argument->has_layout) {

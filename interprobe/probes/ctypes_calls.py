@@ -2,8 +2,14 @@
 
 from interprobe import native
 
-SEES = "calls through ctypes: count, time, and the arrays behind the arguments"
-CANNOT_SEE = "The array behind a bare integer address, and calls through bindings other than ctypes"
+SEES = (
+    "calls through ctypes: count, time, and the arrays behind pointers, integer addresses, "
+    "structures and arrays of pointers"
+)
+CANNOT_SEE = (
+    "The array behind an address that no array handed out while recording, "
+    "and calls through bindings other than ctypes"
+)
 
 
 def install() -> None:

@@ -1,0 +1,303 @@
+/* A bounded table of layouts by address, each good for as long as its memory provably lives.
+ *
+ * NumPy gives a freed block's address to the next array of that size at once, so an address alone
+ * proves nothing. A layout is trusted while the block has the serial number that it had when the
+ * address was given away (allocations.h); memory that NumPy did not allocate, while the array that
+ * holds it lives, which a weak reference tells.
+ */
+#include "addresses.h"
+
+#include "allocations.h"
+
+#include <string.h>
+
+#define SETS 128 /* power of two */
+#define WAYS 4   /* addresses per set; the least recently given away gives way */
+#define LOWEST_ADDRESS 0x10000u /* below lies what programs pass as plain numbers */
+
+typedef struct {
+    kept_layout kept;
+    const void *block; /* start of the memory's allocation, or of the holder's data */
+    uint64_t serial;   /* of that allocation; 0: `holder` tells */
+    PyObject *holder;  /* weak reference, owned: the array that holds memory not of NumPy; or NULL */
+    uint64_t noted;    /* when, in calls of addresses_note; 0: empty */
+} known_address;
+
+static known_address known[SETS * WAYS];
+/* The memory of each, apart, because interior addresses are searched for in all; 0, 0: empty. */
+static uintptr_t lows[SETS * WAYS], highs[SETS * WAYS];
+static uintptr_t lowest = UINTPTR_MAX, highest = 0; /* of all so far */
+static uint64_t notes;
+
+/* Addresses known to lie in no array's memory, by their hash: handles that are passed again and
+ * again are not searched for again and again. */
+#define MISSES 64
+static uintptr_t misses[MISSES];
+
+static inline size_t
+hash_of(uintptr_t address)
+{
+    return (size_t)(((uint64_t)address * 0x9E3779B97F4A7C15u) >> 40);
+}
+
+static inline size_t
+first_way(uintptr_t address)
+{
+    return (hash_of(address) & (SETS - 1)) * WAYS;
+}
+
+/* The array behind a weak reference, or NULL. Borrowed: it stays as long as no other code runs. */
+static PyArrayObject *
+live_holder(PyObject *reference)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *object = NULL;
+    if (PyWeakref_GetRef(reference, &object) != 1) {
+        return NULL;
+    }
+    Py_DECREF(object); /* whatever kept it alive until now still does: the GIL is held */
+    return (PyArrayObject *)object;
+#else
+    PyObject *object = PyWeakref_GET_OBJECT(reference);
+    return object == Py_None ? NULL : (PyArrayObject *)object;
+#endif
+}
+
+static bool
+still_lives(const known_address *entry)
+{
+    if (entry->serial != 0) {
+        return allocations_serial(entry->block) == entry->serial;
+    }
+    PyArrayObject *holder = live_holder(entry->holder);
+    return holder != NULL && PyArray_DATA(holder) == entry->block;
+}
+
+static inline bool
+same_kind(const layout *a, const layout *b)
+{
+    return a->kind == b->kind && a->elsize == b->elsize && a->byteorder == b->byteorder &&
+           a->order == b->order && a->aligned == b->aligned;
+}
+
+static bool
+same_layout(const layout *kept, const layout *now)
+{
+    if (!same_kind(kept, now) || kept->ndim != now->ndim || kept->writeable != now->writeable) {
+        return false;
+    }
+    for (int i = 0; i < now->ndim; i++) {
+        if (kept->shape[i] != now->shape[i] || kept->strides[i] != now->strides[i]) {
+            return false;
+        }
+    }
+    if (strchr("biufcO", now->kind) != NULL) {
+        return true; /* kind and size say all */
+    }
+    char name[sizeof known[0].kept.type_name];
+    layout_type_name(now, name, sizeof name);
+    return strcmp(kept->name, name) == 0;
+}
+
+/* Copies a kept layout, so that it points into `to`. */
+static void
+copy_kept(kept_layout *to, const kept_layout *from)
+{
+    to->is = from->is;
+    to->is.name = to->type_name;
+    to->is.shape = to->extents;
+    to->is.strides = to->extents + from->is.ndim;
+    memcpy(to->extents, from->extents, 2 * (size_t)from->is.ndim * sizeof(npy_intp));
+    memcpy(to->type_name, from->type_name, sizeof to->type_name);
+}
+
+static void
+keep(kept_layout *to, const layout *now)
+{
+    to->is = *now;
+    to->is.descr = NULL;
+    to->is.name = to->type_name;
+    to->is.shape = to->extents;
+    to->is.strides = to->extents + now->ndim;
+    memcpy(to->extents, now->shape, (size_t)now->ndim * sizeof(npy_intp));
+    memcpy(to->extents + now->ndim, now->strides, (size_t)now->ndim * sizeof(npy_intp));
+    layout_type_name(now, to->type_name, sizeof to->type_name);
+}
+
+/* The array whose memory `array` shows. */
+static PyArrayObject *
+holder_of(PyArrayObject *array)
+{
+    while (PyArray_BASE(array) != NULL && PyArray_Check(PyArray_BASE(array))) {
+        array = (PyArrayObject *)PyArray_BASE(array);
+    }
+    return array;
+}
+
+/* Whether the end of the holder's memory passes the allocation probe. */
+static bool
+is_watched(PyArrayObject *holder)
+{
+    return PyArray_BASE(holder) == NULL && PyArray_CHKFLAGS(holder, NPY_ARRAY_OWNDATA) &&
+           PyArray_HANDLER(holder) == PyDataMem_DefaultHandler;
+}
+
+/* A new weak reference; NULL, with no exception of its own, where the object takes none. */
+static PyObject *
+weak_reference(PyArrayObject *holder)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyObject *reference = PyWeakref_NewRef((PyObject *)holder, NULL);
+    PyErr_Restore(type, value, traceback);
+    return reference;
+}
+
+static void
+remember_memory(size_t index, const layout *now)
+{
+    const char *low, *high;
+    layout_extent(now, &low, &high);
+    lows[index] = (uintptr_t)low;
+    highs[index] = (uintptr_t)high;
+    lowest = lows[index] < lowest ? lows[index] : lowest;
+    highest = highs[index] > highest ? highs[index] : highest;
+    for (int i = 0; i < MISSES; i++) {
+        if (misses[i] >= lows[index] && misses[i] < highs[index]) {
+            misses[i] = 0;
+        }
+    }
+}
+
+void
+addresses_note(PyArrayObject *array)
+{
+    if (PyArray_SIZE(array) == 0 || PyArray_NDIM(array) > ADDRESS_DIMENSIONS) {
+        return;
+    }
+    PyArrayObject *holder = holder_of(array);
+    const void *block = PyArray_DATA(holder);
+    uint64_t serial = 0;
+    PyObject *reference = NULL;
+    if (is_watched(holder)) {
+        serial = allocations_serial_of_block(block, (uint64_t)PyArray_NBYTES(holder));
+    }
+    if (serial == 0 && (reference = weak_reference(holder)) == NULL) {
+        return;
+    }
+    layout now; /* read late: making a reference may set off a collection, which runs any code */
+    layout_read(&now, array);
+    size_t first = first_way((uintptr_t)now.data), chosen = first;
+    for (size_t i = first; i < first + WAYS; i++) {
+        known_address *entry = &known[i];
+        bool there = entry->noted != 0 && entry->kept.is.data == now.data;
+        /* Of what was given away at this address, only layouts of the same, live memory count. */
+        if (there && entry->block == block && entry->serial == serial &&
+            entry->holder == reference) {
+            if (same_layout(&entry->kept.is, &now)) {
+                entry->noted = ++notes;
+                Py_XDECREF(reference);
+                return;
+            }
+        } else if (there) {
+            entry->noted = 1; /* what it spoke of is gone: it goes first */
+        }
+        if (entry->noted < known[chosen].noted) {
+            chosen = i;
+        }
+    }
+    known_address *entry = &known[chosen];
+    PyObject *replaced = entry->holder;
+    if (entry->noted == 0 || entry->kept.is.data != now.data ||
+        !same_layout(&entry->kept.is, &now)) {
+        keep(&entry->kept, &now);
+        remember_memory(chosen, &now);
+    }
+    entry->block = block;
+    entry->serial = serial;
+    entry->holder = reference;
+    entry->noted = notes = notes < 2 ? 2 : notes + 1;
+    Py_XDECREF(replaced);
+}
+
+/* Whether entry `index` may speak for an address beside `best`, the largest that did so far. */
+static bool
+agree(const known_address **best, size_t index)
+{
+    const known_address *entry = &known[index];
+    if (!still_lives(entry)) {
+        return true;
+    }
+    if (*best != NULL && !same_kind(&(*best)->kept.is, &entry->kept.is)) {
+        return false;
+    }
+    if (*best == NULL || entry->kept.is.nbytes > (*best)->kept.is.nbytes) {
+        *best = entry;
+    }
+    return true;
+}
+
+static bool
+find_exact(uintptr_t address, const known_address **best)
+{
+    size_t first = first_way(address);
+    for (size_t i = first; i < first + WAYS; i++) {
+        if (known[i].noted != 0 && (uintptr_t)known[i].kept.is.data == address && !agree(best, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+find_interior(uintptr_t address, const known_address **best)
+{
+    uintptr_t *miss = &misses[hash_of(address) & (MISSES - 1)];
+    if (address < lowest || address >= highest || *miss == address) {
+        return true;
+    }
+    bool within = false;
+    for (size_t i = 0; i < SETS * WAYS; i++) {
+        if (address >= lows[i] && address < highs[i]) {
+            within = true;
+            if (!agree(best, i)) {
+                return false;
+            }
+        }
+    }
+    if (!within) {
+        *miss = address;
+    }
+    return true;
+}
+
+bool
+addresses_find(uintptr_t address, enum address_match match, kept_layout *out)
+{
+    if (address < LOWEST_ADDRESS || notes == 0) {
+        return false;
+    }
+    const known_address *best = NULL;
+    bool clear = find_exact(address, &best);
+    if (clear && best == NULL && match == ADDRESS_INTERIOR) {
+        clear = find_interior(address, &best);
+    }
+    if (!clear || best == NULL) {
+        return false;
+    }
+    copy_kept(out, &best->kept);
+    return true;
+}
+
+void
+addresses_forget(void)
+{
+    for (size_t i = 0; i < SETS * WAYS; i++) {
+        known[i].noted = known[i].serial = 0;
+        lows[i] = highs[i] = 0;
+        Py_CLEAR(known[i].holder);
+    }
+    memset(misses, 0, sizeof misses);
+    lowest = UINTPTR_MAX;
+    highest = notes = 0;
+}

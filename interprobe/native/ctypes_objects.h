@@ -1,0 +1,27 @@
+/* What a ctypes argument leads to: a live array, or the addresses of arrays. */
+#ifndef INTERPROBE_CTYPES_OBJECTS_H
+#define INTERPROBE_CTYPES_OBJECTS_H
+
+#include "crossings.h"
+
+/* Learns how this Python lays out ctypes objects. 0, or -1 with an exception. GIL held. */
+int ctypes_objects_initialise(void);
+
+/* The address that a ctypes object holds its value at. */
+char *ctypes_value(PyObject *object);
+
+/* A new reference to an attribute of the instance, or NULL; no exception, and no Python code runs:
+ * a property answers NULL. */
+PyObject *ctypes_plain_attribute(PyObject *object, PyObject *name);
+
+/* The live array behind an argument: a new reference, or NULL where none is known. Runs no Python. */
+PyArrayObject *ctypes_array_behind(PyObject *argument);
+
+/* The arrays whose addresses an argument is, or holds in its memory: see callee.layouts_behind. */
+int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
+
+/* Names the pointer at `out->offset` in the memory that an argument hands over: what it is called
+ * and declared as. May run Python code; a set exception does not stay set. */
+void ctypes_name_member(PyObject *argument, call_argument *out);
+
+#endif
