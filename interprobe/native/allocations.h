@@ -8,6 +8,9 @@
  * before the recording, or not by NumPy. Two blocks never share a number, whatever their address. */
 uint64_t allocations_serial(const void *data);
 
+/* Bytes of the live block that starts at `data`, or 0 where it is not known. */
+uint64_t allocations_bytes(const void *data);
+
 /* After fork, in the child: the lock may be held by a thread that is not there. */
 void allocations_after_fork(void);
 
