@@ -78,11 +78,13 @@ enter(operation *now, int index, PyObject *self)
     now->subject = what->owner == 'm' ? NULL : self;
 }
 
+typedef PyObject *(*fastcall_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
+
 static inline PyObject *
 through_fastcall(int index, PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject *names)
 {
-    PyCFunctionFastWithKeywords original =
-        (PyCFunctionFastWithKeywords)(void (*)(void))originals[index];
+    fastcall_function original =
+        (fastcall_function)(void (*)(void))originals[index];
     if (!ledger_active) {
         return original(self, args, count, names);
     }

@@ -281,13 +281,18 @@ uninstall(void)
 
 /* Whether an ArrayMethod is what its header said when this file was written. */
 static bool
-is_known(const array_method *method, const void *numpy_base)
+is_array_method(const array_method *method)
 {
-    Dl_info found;
     return strcmp(Py_TYPE(method)->tp_name, "numpy._ArrayMethod") == 0 &&
            Py_TYPE(method)->tp_basicsize >= (Py_ssize_t)sizeof *method && method->nin == 1 &&
-           method->nout == 1 && method->name != NULL &&
-           dladdr((void *)method->get_strided_loop, &found) != 0 && found.dli_fbase == numpy_base &&
+           method->nout == 1 && method->name != NULL;
+}
+
+static bool
+is_of_numpy(const array_method *method, const void *numpy_base)
+{
+    Dl_info found;
+    return dladdr((void *)method->get_strided_loop, &found) != 0 && found.dli_fbase == numpy_base &&
            dladdr(method->resolve_descriptors, &found) != 0 && found.dli_fbase == numpy_base;
 }
 
@@ -314,18 +319,19 @@ patch(PyObject *castingimpl, const void *numpy_base)
         return 0; /* there is no such cast */
     }
     bound_method *bound = (bound_method *)castingimpl;
-    if (strcmp(Py_TYPE(bound)->tp_name, "numpy._BoundArrayMethod") != 0 ||
-        Py_TYPE(bound)->tp_basicsize != (Py_ssize_t)sizeof *bound ||
-        !is_known(bound->method, numpy_base)) {
+    bool known = strcmp(Py_TYPE(bound)->tp_name, "numpy._BoundArrayMethod") == 0 &&
+                 Py_TYPE(bound)->tp_basicsize == (Py_ssize_t)sizeof *bound &&
+                 is_array_method(bound->method);
+    for (int i = 0; known && i < originals_used; i++) {
+        if (bound->method->get_strided_loop == choosers[i]) {
+            return 0; /* one method serves several pairs */
+        }
+    }
+    if (!known || !is_of_numpy(bound->method, numpy_base)) {
         PyErr_SetString(PyExc_RuntimeError, "this NumPy's casts are built in an unknown way");
         return -1;
     }
     array_method *method = bound->method;
-    for (int i = 0; i < originals_used; i++) {
-        if (method->get_strided_loop == choosers[i]) {
-            return 0; /* one method serves several pairs */
-        }
-    }
     int index = index_of_original(method->get_strided_loop);
     if (index < 0) {
         PyErr_SetString(PyExc_RuntimeError, "this NumPy has too many kinds of casts");
