@@ -196,6 +196,13 @@ copies_of_transfer(const conversion *done, const layout *source, const layout *r
 }
 
 void
+copies_of_gather(const conversion *done, const layout *source, const layout *result,
+                 PyArrayObject *operand)
+{
+    book(done, KIND_GATHER, 0, done->asked_for, source, result, identity_of(operand));
+}
+
+void
 copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes)
 {
     npy_intp extent, step;

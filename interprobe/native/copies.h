@@ -38,6 +38,10 @@ void copies_of_object(const conversion *done, PyObject *source, PyArrayObject *r
 void copies_of_transfer(const conversion *done, const layout *source, const layout *result,
                         unsigned extra, PyArrayObject *operand);
 
+/* Books elements that were picked out of an array into a fresh one, as x[indices] does. */
+void copies_of_gather(const conversion *done, const layout *source, const layout *result,
+                      PyArrayObject *operand);
+
 /* Bytes copied since the thread began its crossing in flight, if it has one. */
 extern __thread uint64_t *copies_in_flight;
 

@@ -6,6 +6,8 @@
  */
 #include "operations.h"
 
+#include "clock.h"
+#include "copies.h"
 #include "ledger.h"
 #include "probe.h"
 
@@ -310,9 +312,24 @@ operation_name(const operation *now)
     return now->mechanism != NULL ? now->mechanism : "numpy";
 }
 
-/* --- x[...] = y ----------------------------------------------------------------------------- */
+/* --- items ---------------------------------------------------------------------------------- */
 
 static objobjargproc assign_item;
+static binaryfunc get_item;
+
+static bool
+selects_by_integers(PyObject *key)
+{
+    if (PyTuple_CheckExact(key)) {
+        bool found = false;
+        for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(key) && !found; i++) {
+            PyObject *part = PyTuple_GET_ITEM(key, i);
+            found = PyArray_Check(part) || PyList_Check(part);
+        }
+        return found;
+    }
+    return PyList_Check(key) || (PyArray_Check(key) && !PyArray_ISBOOL((PyArrayObject *)key));
+}
 
 static int
 probed_assign_item(PyObject *self, PyObject *key, PyObject *value)
@@ -321,7 +338,9 @@ probed_assign_item(PyObject *self, PyObject *key, PyObject *value)
         return assign_item(self, key, value);
     }
     operation now;
-    operation_begin(&now, OPERATION_ASSIGNMENT, "ndarray.__setitem__");
+    /* NumPy assigns to single elements with and without a transfer: such a count would be half. */
+    operation_begin(&now, selects_by_integers(key) ? OPERATION_UNSEEN : OPERATION_ASSIGNMENT,
+                    "ndarray.__setitem__");
     now.by_name = true;
     now.target = (PyArrayObject *)self;
     now.arguments = &value;
@@ -329,6 +348,35 @@ probed_assign_item(PyObject *self, PyObject *key, PyObject *value)
     int status = assign_item(self, key, value);
     operation_end(&now);
     return status;
+}
+
+/* What indexing gives is a view, an element or, by arrays of indices, a fresh array: a copy. */
+static PyObject *
+probed_get_item(PyObject *self, PyObject *key)
+{
+    if (!ledger_active || PyLong_CheckExact(key) || PySlice_Check(key)) {
+        return get_item(self, key);
+    }
+    operation now;
+    operation_begin(&now, OPERATION_UNSEEN, "ndarray.__getitem__");
+    uint64_t started = clock_ticks();
+    PyObject *result = get_item(self, key);
+    operation_end(&now);
+    PyArrayObject *fresh = array_or_null(result);
+    PyArrayObject *source = (PyArrayObject *)self;
+    if (fresh == NULL || !ledger_active || PyArray_SIZE(fresh) == 0 ||
+        (PyArray_ISOBJECT(source) && !selects_by_integers(key) && !PyArray_Check(key))) {
+        return result; /* an element of an array of objects may be any array */
+    }
+    layout from, to;
+    layout_read(&from, source);
+    layout_read(&to, fresh);
+    if (layout_overlap(&from, &to)) {
+        return result; /* a view */
+    }
+    const conversion done = {.mechanism = now.mechanism, .asked_for = true, .started = started};
+    copies_of_gather(&done, &from, &to, source);
+    return result;
 }
 
 /* --- operands ------------------------------------------------------------------------------- */
@@ -470,8 +518,12 @@ operations_uninstall(void)
             ufuncs[i].patched = false;
         }
     }
-    if (PyArray_Type.tp_as_mapping->mp_ass_subscript == probed_assign_item) {
-        PyArray_Type.tp_as_mapping->mp_ass_subscript = assign_item;
+    PyMappingMethods *mapping = PyArray_Type.tp_as_mapping;
+    if (mapping->mp_ass_subscript == probed_assign_item) {
+        mapping->mp_ass_subscript = assign_item;
+    }
+    if (mapping->mp_subscript == probed_get_item) {
+        mapping->mp_subscript = get_item;
     }
 }
 
@@ -493,8 +545,12 @@ operations_install(void)
     }
     PyMappingMethods *mapping = PyArray_Type.tp_as_mapping;
     assign_item = mapping->mp_ass_subscript;
-    if (patch_ufuncs() < 0 || patch_pointer((void **)&mapping->mp_ass_subscript,
-                                            (void *)probed_assign_item, "ndarray's type") < 0) {
+    get_item = mapping->mp_subscript;
+    if (patch_ufuncs() < 0 ||
+        patch_pointer((void **)&mapping->mp_ass_subscript, (void *)probed_assign_item,
+                      "ndarray's type") < 0 ||
+        patch_pointer((void **)&mapping->mp_subscript, (void *)probed_get_item,
+                      "ndarray's type") < 0) {
         operations_uninstall();
         return -1;
     }
@@ -513,5 +569,6 @@ operations_visit(void (*visit)(const char *name, void *value, void *context), vo
     for (size_t i = 0; i < ufuncs_used; i++) {
         visit(ufuncs[i].mechanism, (void *)*vectorcall_of(ufuncs[i].ufunc), context);
     }
+    visit("ndarray.__getitem__", (void *)PyArray_Type.tp_as_mapping->mp_subscript, context);
     visit("ndarray.__setitem__", (void *)PyArray_Type.tp_as_mapping->mp_ass_subscript, context);
 }

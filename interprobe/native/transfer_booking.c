@@ -51,28 +51,22 @@ static bool
 layout_of_fresh(layout *out, const transfer *first, const transfer *last, PyArrayObject *operand,
                 npy_intp *strides)
 {
-    int ndim = PyArray_NDIM(operand), inner = -1;
-    npy_intp elements = PyArray_SIZE(operand), elsize = PyDataType_ELSIZE(last->result);
-    bool c_order = PyArray_IS_C_CONTIGUOUS(operand);
-    if (last->to.stride != elsize && last->extent > 1) {
+    int ndim = PyArray_NDIM(operand), inner = -1, outermost = -1, innermost = -1;
+    npy_intp elsize = PyDataType_ELSIZE(last->result);
+    if ((last->to.stride != elsize && last->extent > 1) || PyArray_SIZE(operand) != last->elements) {
         return false;
     }
-    if (!c_order && !PyArray_IS_F_CONTIGUOUS(operand)) {
-        /* The axis that was walked innermost is the one that the result has contiguous. */
-        for (int i = 0; i < ndim; i++) {
-            if (PyArray_DIM(operand, i) > 1) {
-                inner = PyArray_STRIDE(operand, i) == first->from.stride ? i : inner;
-                c_order = inner == i;
-            }
+    /* The axis that was walked first is the one that the result has contiguous. */
+    for (int i = 0; i < ndim; i++) {
+        if (PyArray_DIM(operand, i) > 1) {
+            outermost = outermost < 0 ? i : outermost;
+            innermost = i;
+            inner = PyArray_STRIDE(operand, i) == first->from.stride ? i : inner;
         }
-        if (inner < 0) {
-            return false;
-        }
-        for (int i = 0; !c_order && i < inner; i++) {
-            if (PyArray_DIM(operand, i) > 1) {
-                return false; /* neither the first axis nor the last */
-            }
-        }
+    }
+    bool c_order = inner == innermost;
+    if (!c_order && inner != outermost) {
+        return false;
     }
     npy_intp step = elsize;
     for (int i = 0; i < ndim; i++) {
@@ -81,7 +75,7 @@ layout_of_fresh(layout *out, const transfer *first, const transfer *last, PyArra
         step *= PyArray_DIM(operand, axis);
     }
     layout_of_elements(out, last->result, last->to.data, ndim, PyArray_DIMS(operand), strides);
-    return elements == last->elements;
+    return true;
 }
 
 static void
@@ -157,6 +151,22 @@ claim(transfer *first, operation *now)
     return true;
 }
 
+/* One element, spread over the destination or alone, is a fill, unless it is an array's. */
+static bool
+is_fill(const transfer *first, const transfer *last, const operation *now)
+{
+    const transfer_end *end = &first->from;
+    if (end->low != end->high || (end->stride != 0 && first->extent > 1)) {
+        return false;
+    }
+    if (now != NULL && now->kind == OPERATION_ASSIGNMENT) {
+        PyObject *value = now->arguments[0];
+        return !PyArray_Check(value) || PyArray_NDIM((PyArrayObject *)value) == 0;
+    }
+    bool reads_operands = now != NULL && now->kind != OPERATION_CONVERSION;
+    return last->elements > 1 || !reads_operands;
+}
+
 /* Returns whether the transfer is kept for its conversion. */
 static bool
 explain(transfer *first)
@@ -164,6 +174,9 @@ explain(transfer *first)
     transfer *last = last_of(first);
     operation *now = operation_here();
     const char *data = last->to.data;
+    if (is_fill(first, last, now)) {
+        return false;
+    }
     /* Only data that NumPy allocated for an array counts as one: a ufunc's buffers are not. */
     uint64_t block = allocations_bytes(data);
     PyArrayObject *target = now == NULL ? NULL : operation_target(now, data);
@@ -216,10 +229,9 @@ void
 transfer_finished(transfer *first)
 {
     transfer *last = last_of(first);
-    /* One element everywhere is a fill. What reads a buffer and clears it ends an output. */
-    bool fill = first->from.stride == 0 && first->from.low == first->from.high;
     bool kept = false;
-    if (ledger_active && last->elements > 0 && !first->flushes && !fill && frames_thread_attached()) {
+    /* What reads a buffer and clears it ends an output. */
+    if (ledger_active && last->elements > 0 && !first->flushes && frames_thread_attached()) {
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         kept = explain(first);
