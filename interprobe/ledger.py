@@ -26,7 +26,19 @@ _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
 _THREADS = 64
 
-KINDS = ("strided", "cast", "byteswap", "align", "broadcast", "duplicate", "sequence", "unknown")
+KINDS = (
+    "strided",
+    "cast",
+    "byteswap",
+    "align",
+    "broadcast",
+    "duplicate",
+    "sequence",
+    "unknown",
+    "overlap",
+    "writeback",
+    "gather",
+)
 REQUIREMENTS = (
     "dtype",
     "C_CONTIGUOUS",

@@ -14,6 +14,7 @@ from interprobe._version import __version__
 from interprobe.description import RunDescription
 from interprobe.findings import Site
 from interprobe.ledger import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
+from interprobe.operations import UNNAMED, operation_at
 from interprobe.sites import NO_SITE, register_source, site_at
 from interprobe.trace import (
     Argument,
@@ -188,7 +189,9 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         process=process,
         site=site,
         user_site=place(record.user_place) if record.user_place else site,
-        mechanism=record.mechanism,
+        mechanism=(
+            operation_at(site) if record.mechanism == UNNAMED else record.mechanism
+        ),
         kind="+".join(record.kind) or "unknown",
         explicit=record.explicit,
         native=_native(record),

@@ -193,6 +193,16 @@ allocations_serial_of_block(const void *data, uint64_t bytes)
     return serial;
 }
 
+uint64_t
+allocations_bytes(const void *data)
+{
+    acquire();
+    block *found = find(data);
+    uint64_t bytes = found == NULL ? 0 : found->bytes;
+    release();
+    return bytes;
+}
+
 static void *
 probed_malloc(void *ctx, size_t size)
 {

@@ -9,6 +9,7 @@
  */
 #include "clock.h"
 #include "copies.h"
+#include "operations.h"
 #include "probe.h"
 
 #include <string.h>
@@ -62,9 +63,12 @@ probed_from_any(PyObject *source, PyArray_Descr *dtype, int least, int most, int
     if (!ledger_active) {
         return original_from_any(source, dtype, least, most, flags, context);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_FromAny");
     uint64_t started = clock_ticks();
     PyObject *result = original_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_FromAny", source, result, flags, started, __builtin_return_address(0));
+    operation_end(&now);
     return result;
 }
 
@@ -75,9 +79,12 @@ probed_check_from_any(PyObject *source, PyArray_Descr *dtype, int least, int mos
     if (!ledger_active) {
         return original_check_from_any(source, dtype, least, most, flags, context);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CheckFromAny");
     uint64_t started = clock_ticks();
     PyObject *result = original_check_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_CheckFromAny", source, result, flags, started, __builtin_return_address(0));
+    operation_end(&now);
     return result;
 }
 
@@ -87,10 +94,13 @@ probed_from_array(PyArrayObject *source, PyArray_Descr *dtype, int flags)
     if (!ledger_active) {
         return original_from_array(source, dtype, flags);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_FromArray");
     uint64_t started = clock_ticks();
     PyObject *result = original_from_array(source, dtype, flags);
     observe("PyArray_FromArray", (PyObject *)source, result, flags, started,
             __builtin_return_address(0));
+    operation_end(&now);
     return result;
 }
 
@@ -100,9 +110,12 @@ probed_new_copy(PyArrayObject *source, NPY_ORDER order)
     if (!ledger_active) {
         return original_new_copy(source, order);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_NewCopy");
     uint64_t started = clock_ticks();
     PyObject *result = original_new_copy(source, order);
     observe("PyArray_NewCopy", (PyObject *)source, result, 0, started, __builtin_return_address(0));
+    operation_end(&now);
     return result;
 }
 
@@ -112,10 +125,13 @@ probed_cast_to_type(PyArrayObject *source, PyArray_Descr *dtype, int fortran)
     if (!ledger_active) {
         return original_cast_to_type(source, dtype, fortran);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CastToType");
     uint64_t started = clock_ticks();
     PyObject *result = original_cast_to_type(source, dtype, fortran);
     observe("PyArray_CastToType", (PyObject *)source, result, 0, started,
             __builtin_return_address(0));
+    operation_end(&now);
     return result;
 }
 
@@ -127,10 +143,13 @@ probed_ensure_array(PyObject *source)
         return original_ensure_array(source);
     }
     Py_INCREF(source);
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_EnsureArray");
     uint64_t started = clock_ticks();
     PyObject *result = original_ensure_array(source);
     observe("PyArray_EnsureArray", source, result, 0, started, __builtin_return_address(0));
     Py_DECREF(source);
+    operation_end(&now);
     return result;
 }
 
@@ -141,10 +160,13 @@ probed_ensure_any_array(PyObject *source)
         return original_ensure_any_array(source);
     }
     Py_INCREF(source);
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_EnsureAnyArray");
     uint64_t started = clock_ticks();
     PyObject *result = original_ensure_any_array(source);
     observe("PyArray_EnsureAnyArray", source, result, 0, started, __builtin_return_address(0));
     Py_DECREF(source);
+    operation_end(&now);
     return result;
 }
 
@@ -166,11 +188,15 @@ probed_copy_into(PyArrayObject *target, PyArrayObject *source)
     if (!ledger_active) {
         return original_copy_into(target, source);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CopyInto");
+    now.target = target;
     uint64_t started = clock_ticks();
     int status = original_copy_into(target, source);
     if (status == 0) {
         observe_into("PyArray_CopyInto", target, source, started, __builtin_return_address(0));
     }
+    operation_end(&now);
     return status;
 }
 
@@ -180,11 +206,15 @@ probed_copy_any_into(PyArrayObject *target, PyArrayObject *source)
     if (!ledger_active) {
         return original_copy_any_into(target, source);
     }
+    operation now;
+    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CopyAnyInto");
+    now.target = target;
     uint64_t started = clock_ticks();
     int status = original_copy_any_into(target, source);
     if (status == 0) {
         observe_into("PyArray_CopyAnyInto", target, source, started, __builtin_return_address(0));
     }
+    operation_end(&now);
     return status;
 }
 

@@ -7,6 +7,7 @@
  */
 #include "clock.h"
 #include "copies.h"
+#include "operations.h"
 #include "probe.h"
 
 #include <string.h>
@@ -177,6 +178,16 @@ observe(int index, PyObject *self, const call_arguments *call, PyObject *result,
     }
 }
 
+/* Tells the probe of transfers that this call's copy is booked here. */
+static inline void
+begin(operation *now, int index, const call_arguments *call)
+{
+    operation_begin(now, OPERATION_CONVERSION, mechanisms[index].mechanism);
+    if (index == COPYTO) {
+        now->target = array_or_null(argument(call, 0, "dst"));
+    }
+}
+
 typedef PyObject *(*fastcall_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 typedef PyObject *(*keywords_function)(PyObject *, PyObject *, PyObject *);
 
@@ -187,12 +198,15 @@ through_fastcall(int index, PyObject *self, PyObject *const *args, Py_ssize_t co
     if (!ledger_active) {
         return original(self, args, count, names);
     }
+    const call_arguments call = {args, count, names, NULL};
+    operation now;
+    begin(&now, index, &call);
     uint64_t started = clock_ticks();
     PyObject *result = original(self, args, count, names);
     if (result != NULL && ledger_active) {
-        const call_arguments call = {args, count, names, NULL};
         observe(index, self, &call, result, started);
     }
+    operation_end(&now);
     return result;
 }
 
@@ -203,13 +217,15 @@ through_keywords(int index, PyObject *self, PyObject *args, PyObject *keywords)
     if (!ledger_active) {
         return original(self, args, keywords);
     }
+    const call_arguments call = {PySequence_Fast_ITEMS(args), PyTuple_GET_SIZE(args), NULL, keywords};
+    operation now;
+    begin(&now, index, &call);
     uint64_t started = clock_ticks();
     PyObject *result = original(self, args, keywords);
     if (result != NULL && ledger_active) {
-        const call_arguments call = {PySequence_Fast_ITEMS(args), PyTuple_GET_SIZE(args), NULL,
-                                     keywords};
         observe(index, self, &call, result, started);
     }
+    operation_end(&now);
     return result;
 }
 
@@ -219,14 +235,17 @@ through_plain(int index, PyObject *self, PyObject *args)
     if (!ledger_active) {
         return originals[index](self, args);
     }
+    bool tuple = args != NULL && PyTuple_Check(args);
+    const call_arguments call = {tuple ? PySequence_Fast_ITEMS(args) : NULL,
+                                 tuple ? PyTuple_GET_SIZE(args) : 0, NULL, NULL};
+    operation now;
+    begin(&now, index, &call);
     uint64_t started = clock_ticks();
     PyObject *result = originals[index](self, args);
     if (result != NULL && ledger_active) {
-        bool tuple = args != NULL && PyTuple_Check(args);
-        const call_arguments call = {tuple ? PySequence_Fast_ITEMS(args) : NULL,
-                                     tuple ? PyTuple_GET_SIZE(args) : 0, NULL, NULL};
         observe(index, self, &call, result, started);
     }
+    operation_end(&now);
     return result;
 }
 

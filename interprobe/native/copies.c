@@ -4,6 +4,7 @@
 #include "allocations.h"
 #include "clock.h"
 #include "frames.h"
+#include "operations.h"
 #include "origin.h"
 #include "wrappers.h"
 
@@ -107,6 +108,9 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
 {
     copy_event event;
     memset(&event, 0, sizeof event);
+    if (operations_current != NULL) {
+        operations_current->booked = true;
+    }
     event.ended = clock_ticks();
     event.ticks = event.ended - done->started;
     position at;
@@ -170,6 +174,32 @@ copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *re
     unsigned unmet = done->existing ? 0 : unmet_requirements(&from, &to, done->demanded);
     book(done, kind_of_transfer(&from, &to), unmet, done->asked_for, &from, &to,
          identity_of(source));
+}
+
+void
+copies_of_transfer(const conversion *done, const layout *source, const layout *result,
+                   unsigned extra, PyArrayObject *operand)
+{
+    unsigned kind = kind_of_transfer(source, result);
+    unsigned unmet = 0;
+    if (extra != 0) {
+        kind = extra | (kind & ~(unsigned)KIND_DUPLICATE);
+    } else if (!done->asked_for) {
+        int demanded = NPY_ARRAY_ALIGNED;
+        if (kind & KIND_STRIDED) {
+            demanded |= result->order == LAYOUT_F ? NPY_ARRAY_F_CONTIGUOUS : NPY_ARRAY_C_CONTIGUOUS;
+        }
+        unmet = unmet_requirements(source, result, demanded);
+    }
+    book(done, kind, unmet, done->asked_for, source, result,
+         operand == NULL ? 0 : identity_of(operand));
+}
+
+void
+copies_of_gather(const conversion *done, const layout *source, const layout *result,
+                 PyArrayObject *operand)
+{
+    book(done, KIND_GATHER, 0, done->asked_for, source, result, identity_of(operand));
 }
 
 void

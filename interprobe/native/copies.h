@@ -32,6 +32,16 @@ void copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *by
  * objects that make an array themselves (__array__), book nothing: no source was seen. */
 void copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result);
 
+/* Books a transfer of elements that no conversion explains. `extra` are kinds that the layouts do not
+ * tell (overlap, writeback, gather); such a copy, and one that was asked for, met no requirement.
+ * `operand` is the source array where it is known, else NULL. */
+void copies_of_transfer(const conversion *done, const layout *source, const layout *result,
+                        unsigned extra, PyArrayObject *operand);
+
+/* Books elements that were picked out of an array into a fresh one, as x[indices] does. */
+void copies_of_gather(const conversion *done, const layout *source, const layout *result,
+                      PyArrayObject *operand);
+
 /* Bytes copied since the thread began its crossing in flight, if it has one. */
 extern __thread uint64_t *copies_in_flight;
 

@@ -74,6 +74,17 @@ frames_thread_attached(void)
     return thread != NULL && thread->interp == main_interpreter;
 }
 
+const void *
+frames_current(void)
+{
+    PyThreadState *thread = attached_thread();
+#if PY_VERSION_HEX >= 0x030D0000
+    return thread == NULL ? NULL : thread->current_frame;
+#else
+    return thread == NULL ? NULL : thread->cframe->current_frame;
+#endif
+}
+
 static inline _PyInterpreterFrame *
 complete_frame(_PyInterpreterFrame *frame)
 {

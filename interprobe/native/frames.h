@@ -22,6 +22,10 @@ int frames_initialise(void);
 /* True when the calling thread holds the GIL of the main interpreter. Safe to call without it. */
 bool frames_thread_attached(void);
 
+/* Identifies the Python frame that runs: its address. Another call may get the address again. GIL
+ * held. */
+const void *frames_current(void);
+
 /* Fills `out`. GIL held. Runs no Python code and leaves a set exception as it is. */
 void frames_locate(position *out);
 

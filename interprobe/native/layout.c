@@ -55,6 +55,42 @@ layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_
     };
 }
 
+static bool
+is_contiguous(const layout *in, int first, int step)
+{
+    npy_intp expected = in->elsize;
+    for (int i = 0, axis = first; i < in->ndim; i++, axis += step) {
+        if (in->shape[axis] != 1 && in->strides[axis] != expected) {
+            return false;
+        }
+        expected *= in->shape[axis];
+    }
+    return true;
+}
+
+void
+layout_of_elements(layout *out, PyArray_Descr *descr, const char *data, int ndim,
+                   const npy_intp *shape, const npy_intp *strides)
+{
+    *out = (layout){
+        .descr = descr, .shape = shape, .strides = strides, .data = (char *)data, .ndim = ndim,
+        .elsize = PyDataType_ELSIZE(descr), .kind = descr->kind, .writeable = true,
+    };
+    out->byteorder = explicit_byteorder(descr, out->elsize);
+    npy_intp elements = 1;
+    uintptr_t places = (uintptr_t)data;
+    for (int i = 0; i < ndim; i++) {
+        elements *= shape[i];
+        places |= shape[i] > 1 ? (uintptr_t)strides[i] : 0;
+    }
+    out->nbytes = elements * out->elsize;
+    npy_intp alignment = PyDataType_ALIGNMENT(descr);
+    out->aligned = alignment <= 1 || (places & (uintptr_t)(alignment - 1)) == 0;
+    out->contiguous_c = is_contiguous(out, ndim - 1, -1);
+    out->contiguous_f = is_contiguous(out, 0, 1);
+    out->order = out->contiguous_c ? LAYOUT_C : out->contiguous_f ? LAYOUT_F : LAYOUT_STRIDED;
+}
+
 bool
 layout_same_type(const layout *a, const layout *b)
 {

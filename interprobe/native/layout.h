@@ -45,6 +45,10 @@ void layout_read(layout *out, PyArrayObject *array);
  * are the caller's storage for the shape and the strides. */
 void layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_intp *step);
 
+/* Elements that are in no array object: `shape` and `strides` are the caller's storage. */
+void layout_of_elements(layout *out, PyArray_Descr *descr, const char *data, int ndim,
+                        const npy_intp *shape, const npy_intp *strides);
+
 /* Whether both hold the same element type, byte order aside. */
 bool layout_same_type(const layout *a, const layout *b);
 

@@ -80,6 +80,7 @@ typedef struct {
 enum copy_kind {
     KIND_STRIDED = 1, KIND_CAST = 2, KIND_BYTESWAP = 4, KIND_ALIGN = 8, KIND_BROADCAST = 16,
     KIND_DUPLICATE = 32, KIND_SEQUENCE = 64, KIND_UNKNOWN = 128,
+    KIND_OVERLAP = 256, KIND_WRITEBACK = 512, KIND_GATHER = 1024,
 };
 
 enum requirement {
