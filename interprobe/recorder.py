@@ -13,6 +13,7 @@ import numpy as np
 
 from interprobe import ledger, native, probes, sealing, sites
 from interprobe.blind_spots import modules_with_cached_table
+from interprobe.probes import extension_calls
 from interprobe.trace import Trace
 
 
@@ -89,7 +90,7 @@ class Recorder:
 
     def _seal(self, book: native.Ledger, *, complete: bool) -> Trace:
         contents = ledger.read(book.snapshot())
-        blind_spots = list(self._blind_spots)
+        blind_spots = self._blind_spots + extension_calls.blind_spots()
         if contents.dropped:
             blind_spots.append(
                 f"{contents.dropped} events found no room in the ledger: too many distinct places."

@@ -33,6 +33,7 @@ typedef struct {
     const char *binding;     /* NULL: the library's toolkit tells */
     native_library *library; /* lives as long as the process */
     char *name;              /* owned */
+    bool takes_self;         /* the first argument is the object that it is a method of */
 } function_facts;
 
 /* One patched PyMethodDef, by the number of its thunk. It is never given to a definition with another
@@ -49,7 +50,6 @@ typedef struct {
 typedef struct {
     PyObject *object; /* strong */
     vectorcallfunc original;
-    bool takes_self; /* its first argument is the object that it is a method of */
     function_facts facts;
 } patched_object;
 
@@ -114,13 +114,14 @@ static inline bool
 begin(crossing *now, const function_facts *facts, uint64_t identity, PyObject *callable,
       PyObject *const *arguments, Py_ssize_t count)
 {
+    Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
     const watched_call call = {
         .to = {
             .binding = facts->binding != NULL ? facts->binding : "C API",
             .function = identity,
             .callable = callable,
-            .arguments = arguments,
-            .count = count,
+            .arguments = arguments + selves,
+            .count = count - selves,
             .array_behind = extension_array_behind,
             .resolve = resolve_call,
         },
@@ -335,7 +336,7 @@ extension_definition_watch(PyMethodDef *definition, PyObject *keeper, const char
     char *name = extension_scan_may_watch(library, where)
                      ? qualified_name(where, definition->ml_name) : NULL;
     if (name != NULL) {
-        const function_facts facts = {binding, library, name};
+        const function_facts facts = {binding, library, name, where->bound_late};
         patch_definition(definition, keeper, convention_of(definition), &facts);
     }
 }
@@ -346,7 +347,7 @@ extension_definition_try(PyMethodDef *definition, PyObject *keeper)
     native_library *library = library_at((const void *)definition->ml_meth);
     char *name = library == NULL ? NULL : strdup(definition->ml_name);
     if (name != NULL) {
-        const function_facts facts = {NULL, library, name};
+        const function_facts facts = {NULL, library, name, false};
         patch_definition(definition, keeper, convention_of(definition), &facts);
     }
 }
@@ -378,11 +379,10 @@ probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count,
     if (!ledger_active || !frames_thread_attached()) {
         return original(object, args, flagged_count, names);
     }
-    Py_ssize_t count = PyVectorcall_NARGS(flagged_count);
-    Py_ssize_t selves = patched->takes_self && count > 0 ? 1 : 0;
+    /* nanobind keeps a flag of its own beside PY_VECTORCALL_ARGUMENTS_OFFSET. */
+    Py_ssize_t count = (Py_ssize_t)(flagged_count & (SIZE_MAX >> 8));
     count += names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    if (!begin(&now, &patched->facts, (uint64_t)(uintptr_t)object, object, args + selves,
-               count - selves)) {
+    if (!begin(&now, &patched->facts, (uint64_t)(uintptr_t)object, object, args, count)) {
         return original(object, args, flagged_count, names);
     }
     PyObject *result = original(object, args, flagged_count, names);
@@ -435,8 +435,8 @@ watch_object(PyObject *object, vectorcallfunc *field, const found_in *where)
     }
     patched->object = Py_NewRef(object);
     patched->original = *field;
-    patched->takes_self = where->type != NULL;
-    patched->facts = (function_facts){binding, library, name};
+    bool takes_self = where->type != NULL && !where->is_static;
+    patched->facts = (function_facts){binding, library, name, takes_self};
     *field = probed_vectorcall;
 }
 
@@ -537,7 +537,7 @@ watch_type_call(PyObject *object, const found_in *where)
         patched->type = (PyTypeObject *)Py_NewRef(type);
         patched->original = type->tp_call;
         const char *binding = strcmp(type->tp_name, "fortran") == 0 ? "f2py" : NULL;
-        patched->facts = (function_facts){binding, library, name};
+        patched->facts = (function_facts){binding, library, name, false};
     }
     if (patch_pointer((void **)&type->tp_call, (void *)probed_tp_call, type->tp_name) < 0) {
         PyErr_Clear();

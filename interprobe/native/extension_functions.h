@@ -18,6 +18,8 @@ typedef struct {
     const char *file;   /* of that module, if it is an extension; NULL: a module written in Python */
     PyTypeObject *type; /* the class that holds it, or NULL */
     const char *name;   /* that it was found under */
+    bool is_static;     /* inside a staticmethod */
+    bool bound_late;    /* inside an instancemethod: a builtin whose first argument is its object */
 } found_in;
 
 /* Patches `function` if it is a native callable of a known kind and may be watched; does nothing

@@ -190,6 +190,9 @@ scan_object(PyObject *object, found_in where, int depth)
         return;
     }
     PyObject *function = unwrapped(object);
+    where.bound_late = Py_IS_TYPE(object, &PyInstanceMethod_Type);
+    where.is_static = function != object && !where.bound_late &&
+                      !Py_IS_TYPE(object, &PyClassMethod_Type);
     if (function != NULL) {
         extension_function_watch(function, &where);
     }

@@ -2,8 +2,9 @@
  *
  * CPython carries out `import` itself as long as builtins.__import__ is the function that the
  * interpreter was made with (PyInterpreterState's import_func); else it calls what it finds there.
- * That field is emptied: each statement then calls builtins.__import__, still the same object under
- * the same name, and the C function in its definition is ours. Unlike an audit hook it can be taken
+ * That field gets a twin, another builtin of the same definition: each statement then calls
+ * builtins.__import__, still the same object under the same name, and the C function in that definition
+ * is ours. (importlib is handed the field's value, to import parent packages with.) Unlike an audit hook it can be taken
  * back, costs nothing but at import statements, and sees `from x import y` of a module that was
  * imported long ago; unlike a finder in sys.meta_path or another builtins.__import__, the program
  * cannot see it. importlib.import_module does not come here: what it returns is found where the
@@ -30,6 +31,7 @@
 typedef PyObject *(*fast_keywords_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
 
 static PyObject *import_function;  /* owns the reference that was the interpreter's; NULL: not ours */
+static PyObject *twin;             /* borrowed: the interpreter's while import_function is ours */
 static PyMethodDef *definition;    /* of builtins.__import__: static in CPython */
 static PyCFunction original;
 static address_map seen;           /* statements that need not be looked at again */
@@ -174,17 +176,21 @@ import_statements_watch(void)
         PyErr_SetString(PyExc_RuntimeError, "this Python carries out imports differently");
         return -1;
     }
+    PyCFunctionObject *builtin = (PyCFunctionObject *)function;
+    twin = PyCFunction_NewEx(definition, builtin->m_self, builtin->m_module);
     original = definition->ml_meth;
-    if (!builtin_identity_note(definition, original)) {
+    if (twin == NULL || !builtin_identity_note(definition, original)) {
+        Py_CLEAR(twin);
         PyErr_NoMemory();
         return -1;
     }
     if (patch_pointer((void **)&definition->ml_meth, (void *)trampoline, "__import__") < 0) {
         builtin_identity_forget(definition);
+        Py_CLEAR(twin);
         return -1;
     }
     import_function = function;
-    IMPORT_FUNCTION(interpreter) = NULL;
+    IMPORT_FUNCTION(interpreter) = twin;
     modules_then = 0;
     return 0;
 }
@@ -193,9 +199,10 @@ void
 import_statements_restore(void)
 {
     PyInterpreterState *interpreter = PyInterpreterState_Main();
-    if (import_function != NULL && IMPORT_FUNCTION(interpreter) == NULL) {
+    if (import_function != NULL && IMPORT_FUNCTION(interpreter) == twin) {
         IMPORT_FUNCTION(interpreter) = import_function;
         import_function = NULL;
+        Py_CLEAR(twin);
     }
     if (definition != NULL) {
         definition->ml_meth = original;
