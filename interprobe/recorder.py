@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Sequence
 
+import msgspec
+
 from interprobe import ledger, native, probes, sealing, sites
 from interprobe.blind_spots import modules_with_cached_table
 from interprobe.description import describe_run, encode, with_resident_peak
@@ -70,6 +72,7 @@ class Recorder:
         Returns:
             A trace without findings.
         """
+        self._describe(self._open_ledger())
         return self._trace(self._open_ledger())
 
     def stop(self) -> Trace:
@@ -91,9 +94,15 @@ class Recorder:
 
     def _end(self, book: native.Ledger) -> None:
         book.pause()
-        book.describe(encode(with_resident_peak(self._description)))
+        self._describe(book)
         book.seal()
         probes.release()
+
+    def _describe(self, book: native.Ledger) -> None:
+        """Write what is known of the run by now."""
+        now = with_resident_peak(self._description)
+        blind_spots = [*now.blind_spots, *probes.blind_spots()]
+        book.describe(encode(msgspec.structs.replace(now, blind_spots=blind_spots)))
 
     def _open_ledger(self) -> native.Ledger:
         if self._ledger is None:

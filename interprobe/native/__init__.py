@@ -18,14 +18,19 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        configure_extension_calls,
         current_position,
+        import_settled,
         install,
         installed,
         is_user_file,
         patched_slots,
         probe_names,
+        scan_extension_modules,
+        scan_import_statement,
         set_ownership,
         uninstall,
+        unwatched_extension_functions,
     )
 except ModuleNotFoundError as error:
     if error.name != "interprobe.native._native":
@@ -44,12 +49,17 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "configure_extension_calls",
     "current_position",
+    "import_settled",
     "install",
     "installed",
     "is_user_file",
     "patched_slots",
     "probe_names",
+    "scan_extension_modules",
+    "scan_import_statement",
     "set_ownership",
     "uninstall",
+    "unwatched_extension_functions",
 ]

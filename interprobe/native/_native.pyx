@@ -62,6 +62,12 @@ cdef extern from "probe.h":
         probe *next
     probe *probes_registered
 
+cdef extern from "extension_calls.h":
+    int extension_calls_configure(const char *boundary, const char *no_boundary, const char *never)
+    void extension_calls_scan()
+    bint extension_calls_scan_statement(object name, object names)
+    unsigned long long extension_calls_unwatched()
+
 cdef extern from "ledger.h":
     ctypedef struct ledger:
         pass
@@ -213,6 +219,58 @@ cdef object describe_place(unsigned int id):
         return None
     return ((<bytes>seen.file).decode(), (<bytes>seen.function).decode(), seen.line, seen.column,
             seen.end_line, seen.end_column)
+
+
+cdef bytes joined_list(list texts):
+    return b"".join(os.fsencode(text) + b"\0" for text in texts if text) + b"\0"
+
+
+def configure_extension_calls(list boundary, list no_boundary, list never):
+    """Set which extension modules are watched.
+
+    Args:
+        boundary: Packages whose own extension modules are watched, whoever imports them.
+        no_boundary: Packages that are left alone.
+        never: Folders and files of shared objects that are not watched unless in ``boundary``.
+    """
+    if extension_calls_configure(joined_list(boundary), joined_list(no_boundary),
+                                 joined_list(never)) < 0:
+        raise MemoryError
+
+
+def scan_extension_modules():
+    """Watch the functions that the user's modules hold now."""
+    extension_calls_scan()
+
+
+def scan_import_statement(str name, tuple names=None):
+    """Watch what an import statement names.
+
+    Args:
+        name: Of the module, absolute.
+        names: What stands behind ``from name import``; None for ``import name``.
+
+    Returns:
+        Whether all of it is there; False while a module's own code is still running.
+    """
+    return extension_calls_scan_statement(name, names)
+
+
+def import_settled(list statements):
+    """A callable that looks at ``(name, names)`` statements again, whatever it is called with.
+
+    It is compiled code: where it is called back in the middle of the program, no signal handler of
+    the program can run in it.
+    """
+    def look_again(*ignored):
+        for name, names in statements:
+            extension_calls_scan_statement(name, names)
+    return look_again
+
+
+def unwatched_extension_functions():
+    """How many functions were found while all places for them were taken."""
+    return extension_calls_unwatched()
 
 
 def set_ownership(list user, list library, list interprobe):

@@ -5,6 +5,7 @@
  * looks at source and result. Not seen: subclasses that convert without these methods, and views
  * into which NumPy copies element-wise (x[:] = y).
  */
+#include "builtin_identity.h"
 #include "clock.h"
 #include "copies.h"
 #include "operations.h"
@@ -319,14 +320,19 @@ uninstall(void)
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         if (definitions[i] != NULL) {
             definitions[i]->ml_meth = originals[i];
+            builtin_identity_forget(definitions[i]);
             definitions[i] = NULL; /* originals stay: a call may still be inside a trampoline */
         }
     }
+    builtin_identity_release();
 }
 
 static int
 install(void)
 {
+    if (builtin_identity_hold() < 0) {
+        return -1;
+    }
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         PyMethodDef *definition = definition_of(&mechanisms[i]);
         PyCFunction trampoline = definition ? trampoline_for(i, definition->ml_flags) : NULL;
@@ -339,6 +345,11 @@ install(void)
             return -1;
         }
         originals[i] = definition->ml_meth;
+        if (!builtin_identity_note(definition, originals[i])) {
+            PyErr_NoMemory();
+            uninstall();
+            return -1;
+        }
         if (patch_pointer((void **)&definition->ml_meth, (void *)trampoline,
                           mechanisms[i].mechanism) < 0) {
             uninstall();

@@ -7,7 +7,23 @@
 
 #include <string.h>
 
-static __thread crossing *innermost = NULL;
+enum { CHAIN = 128 }; /* links per thread; the copies of deeper ones count for the deepest link */
+
+/* What a crossing in flight gathers. Not on the C stack: a program that switches stacks (greenlet)
+ * ends crossings in another order than it began them, and what lay there is then something else. */
+typedef struct {
+    uint64_t serial;       /* 0: it has ended */
+    uint64_t nested_ticks; /* spent in crossings inside this one */
+    uint64_t bytes_copied; /* while it was in flight, nested crossings included */
+} chain_link;
+
+typedef struct {
+    int innermost; /* 0: no crossing is in flight */
+    uint64_t serials;
+    chain_link links[CHAIN + 1]; /* from 1 */
+} chain_of_thread;
+
+static __thread chain_of_thread in_flight;
 
 static inline uint64_t
 mix(uint64_t hash, uint64_t word)
@@ -85,12 +101,13 @@ crossing_begin(crossing *now, const callee *to)
     for (int i = 0; i < given; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
-    now->outer = innermost;
-    now->nested_ticks = 0;
-    now->bytes_copied = 0;
-    now->outer_copied = copies_in_flight;
-    copies_in_flight = &now->bytes_copied;
-    innermost = now;
+    chain_of_thread *chain = &in_flight;
+    now->serial = ++chain->serials;
+    now->depth = chain->innermost < CHAIN ? ++chain->innermost : 0;
+    if (now->depth != 0) {
+        chain->links[now->depth] = (chain_link){now->serial, 0, 0};
+        copies_in_flight = &chain->links[now->depth].bytes_copied;
+    }
     now->started = clock_ticks(); /* last: its own set-up is not the callee's time */
     return true;
 }
@@ -100,12 +117,22 @@ crossing_end(crossing *now)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
-    innermost = now->outer;
-    copies_in_flight = now->outer_copied;
-    if (now->outer != NULL) {
-        now->outer->nested_ticks += ticks;
-        now->outer->bytes_copied += now->bytes_copied;
+    chain_of_thread *chain = &in_flight;
+    chain_link gathered = {0, 0, 0};
+    if (now->depth != 0 && chain->links[now->depth].serial == now->serial) {
+        gathered = chain->links[now->depth];
+        chain->links[now->depth].serial = 0;
     }
-    uint64_t own = ticks > now->nested_ticks ? ticks - now->nested_ticks : 0;
-    ledger_end_call(&now->ticket, ended, ticks, own, now->bytes_copied);
+    bool in_order = now->depth == chain->innermost || now->depth == 0;
+    while (chain->innermost > 0 && chain->links[chain->innermost].serial == 0) {
+        chain->innermost--;
+    }
+    chain_link *outer = chain->innermost > 0 ? &chain->links[chain->innermost] : NULL;
+    if (in_order && outer != NULL) {
+        outer->nested_ticks += ticks;
+        outer->bytes_copied += gathered.bytes_copied;
+    }
+    copies_in_flight = outer != NULL ? &outer->bytes_copied : NULL;
+    uint64_t own = ticks > gathered.nested_ticks ? ticks - gathered.nested_ticks : 0;
+    ledger_end_call(&now->ticket, ended, ticks, own, gathered.bytes_copied);
 }

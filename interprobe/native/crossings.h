@@ -35,12 +35,10 @@ typedef struct {
 } callee;
 
 /* Lives on the C stack of the trampoline for as long as the crossing lasts. */
-typedef struct crossing {
-    struct crossing *outer;
-    uint64_t started;      /* ticks */
-    uint64_t nested_ticks; /* spent in crossings inside this one */
-    uint64_t bytes_copied; /* while it was in flight, nested crossings included */
-    uint64_t *outer_copied;
+typedef struct {
+    uint64_t started; /* ticks */
+    uint64_t serial;  /* of its link in the thread's chain */
+    int depth;        /* that link's place; 0: nested too deeply to have one */
     call_ticket ticket;
 } crossing;
 

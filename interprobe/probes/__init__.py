@@ -71,6 +71,17 @@ def release() -> None:
                 probe.uninstall()
 
 
+def blind_spots() -> list[str]:
+    """What the probes found out, while they were in place, that they cannot see: a sentence each."""
+    sentences: list[str] = []
+    for probe in discover():
+        # Most probes know beforehand, and say so in CANNOT_SEE.
+        found = getattr(probe, "blind_spots", None)
+        if found is not None:
+            sentences.extend(found())
+    return sentences
+
+
 def in_use() -> int:
     """How many recordings hold the probes installed."""
     return _users

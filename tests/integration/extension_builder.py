@@ -51,3 +51,84 @@ def build_pybind11(name: str, folder: Path) -> Path:
         SOURCES / f"{name}.cpp", "-o", module,
     )  # fmt: skip
     return module
+
+
+def build_c_module(name: str, folder: Path) -> Path:
+    """Compile programs/NAME.c into an extension module."""
+    module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    _run("gcc", "-O2", "-g", "-shared", "-fPIC", *_includes(), SOURCES / f"{name}.c", "-o", module)
+    return module
+
+
+def build_nanobind(name: str, folder: Path) -> Path:
+    """Compile programs/NAME.cpp with nanobind; skips where nanobind is not installed."""
+    nanobind = pytest.importorskip("nanobind")
+    source = Path(nanobind.source_dir())
+    robin_map = source.parent / "ext" / "robin_map" / "include"
+    module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    _run(
+        "g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing",
+        "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}", f"-I{robin_map}", *_includes(),
+        source / "nb_combined.cpp", SOURCES / f"{name}.cpp", "-o", module,
+    )  # fmt: skip
+    return module
+
+
+def build_f2py(name: str, folder: Path) -> Path:
+    """Compile programs/NAME.f90 with f2py, without its build tool; skips where gfortran is missing."""
+    if shutil.which("gfortran") is None:
+        pytest.skip("needs gfortran")
+    subprocess.run(
+        [sys.executable, "-m", "numpy.f2py", SOURCES / f"{name}.f90", "-m", name, "--lower"],
+        cwd=folder, check=True, capture_output=True,
+    )  # fmt: skip
+    support = Path(np.get_include()).parents[1] / "f2py" / "src"
+    generated = [folder / f"{name}module.c", *folder.glob(f"{name}-f2pywrappers*.f*")]
+    module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    objects = []
+    for source in (*generated, support / "fortranobject.c", SOURCES / f"{name}.f90"):
+        objects.append(folder / f"{source.stem}.o")
+    # The wrappers of a Fortran module use its interface: the module itself comes first.
+    order = sorted(zip((*generated, support / "fortranobject.c", SOURCES / f"{name}.f90"), objects,
+                       strict=True), key=lambda pair: pair[0].parent != SOURCES)  # fmt: skip
+    for source, target in order:
+        compiler = "gcc" if source.suffix == ".c" else "gfortran"
+        _run(compiler, "-O1", "-fPIC", f"-J{folder}" if compiler == "gfortran" else "-w",
+             *_includes(), f"-I{support}", "-c", source, "-o", target)  # fmt: skip
+    _run("gfortran", "-shared", *objects, "-o", module)
+    return module
+
+
+def build_swig(name: str, folder: Path) -> Path:
+    """Compile programs/NAME.i into the extension module _NAME; skips where SWIG is missing."""
+    if shutil.which("swig") is None:
+        pytest.skip("needs swig")
+    c_file = folder / f"{name}_wrap.c"
+    _run("swig", "-python", "-outdir", folder, "-o", c_file, SOURCES / f"{name}.i")
+    module = folder / f"_{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    _run("gcc", "-O1", "-shared", "-fPIC", *_includes(), c_file, "-o", module)
+    return module
+
+
+def build_cffi(folder: Path) -> Path:
+    """Compile a cffi module in API mode, _kernel_api; skips where cffi is not installed."""
+    cffi = pytest.importorskip("cffi")
+    builder = cffi.FFI()
+    builder.cdef("double kernel_sum(const double *values, int count); double kernel_half(double x);")
+    builder.set_source(
+        "_kernel_api",
+        """
+        static double kernel_sum(const double *values, int count)
+        {
+            double sum = 0.0;
+            for (int i = 0; i < count; i++) sum += values[i];
+            return sum;
+        }
+        static double kernel_half(double x) { return x / 2; }
+        """,
+    )
+    c_file = folder / "_kernel_api.c"
+    builder.emit_c_code(str(c_file))
+    module = folder / f"_kernel_api{sysconfig.get_config_var('EXT_SUFFIX')}"
+    _run("gcc", "-O1", "-w", "-shared", "-fPIC", *_includes(), c_file, "-o", module)
+    return module

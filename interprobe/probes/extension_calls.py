@@ -1,0 +1,133 @@
+"""Watches calls of functions in extension modules that the user's own code imports by name."""
+
+from __future__ import annotations
+
+import importlib._bootstrap as bootstrap
+import os
+import sys
+import sysconfig
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from types import CodeType, FrameType
+
+import numpy as np
+
+from interprobe import native
+from interprobe.import_statements import Statement, statements_of
+
+SEES = (
+    "calls of functions of extension modules that your code imports by name (pybind11, nanobind, "
+    "Cython, f2py, cffi, SWIG, C API): count, time, and the arrays among the arguments"
+)
+CANNOT_SEE = (
+    "Operators, constructors and attributes of compiled classes, calls from one compiled function "
+    "straight to another, and what an imported package calls inside (see --boundary)"
+)
+
+# They leave the C stack in the middle of a call, so that it ends in another order than it began.
+_STACK_SWITCHERS = ("greenlet", "gevent")
+# cffi's own machinery: the calls that it makes are watched, not how it makes them.
+_MACHINERY = ("_cffi_backend",)
+
+_boundary: list[str] = []
+_no_boundary: list[str] = []
+_awaited: list[weakref.ref[object]] = []
+
+
+def configure(boundary: Sequence[str], no_boundary: Sequence[str]) -> None:
+    """Choose the packages of the next recording.
+
+    Args:
+        boundary: Packages whose own extension modules are watched, whoever imports them; NumPy's and
+            the standard library's are watched only so.
+        no_boundary: Packages that are left alone.
+    """
+    _boundary[:] = boundary
+    _no_boundary[:] = no_boundary
+
+
+def install() -> None:
+    """Put the hooks in place.
+
+    Raises:
+        RuntimeError: This NumPy or Python does not allow it; nothing is left patched.
+    """
+    native.configure_extension_calls(_boundary, [*_no_boundary, *_STACK_SWITCHERS, *_MACHINERY], _never_watched())
+    native.install("extension-calls")
+    native.scan_extension_modules()
+    statements = list(dict.fromkeys(_statements_of_user_code()))
+    pending = [each for each in statements if not native.scan_import_statement(*each)]
+    if pending:
+        _await_imports(pending)
+
+
+def uninstall() -> None:
+    """Put every pointer back."""
+    _awaited.clear()
+    native.uninstall("extension-calls")
+
+
+def blind_spots() -> list[str]:
+    """A sentence about functions for which no trampoline was left, or nothing."""
+    count = native.unwatched_extension_functions()
+    if count == 0:
+        return []
+    return [
+        f"Calls of {count} functions of extension modules: there are too many to watch at once. "
+        "Leave a large package alone with --no-boundary PACKAGE."
+    ]
+
+
+def _never_watched() -> list[str]:
+    """Folders of shared objects that are no foreign code: NumPy, the standard library, interprobe."""
+    folders = {os.path.dirname(np.__file__)}
+    for name in ("_ctypes", "interprobe.native._native"):
+        file = getattr(sys.modules.get(name), "__file__", None)
+        if file is not None:
+            folders.add(os.path.dirname(file))
+    return sorted(folders | {os.path.realpath(folder) for folder in folders})
+
+
+def _statements_of_user_code() -> Iterator[Statement]:
+    """Import statements of the user's code that has run, or is running, before the hooks came."""
+    for frame in sys._current_frames().values():
+        yield from _statements_on_stack(frame)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if isinstance(file, str) and file.endswith(".py") and native.is_user_file(file):
+            code = _code_of_module(name, module)
+            if code is not None:
+                yield from statements_of(code, vars(module))
+
+
+def _statements_on_stack(frame: FrameType | None) -> Iterator[Statement]:
+    while frame is not None:
+        if native.is_user_file(frame.f_code.co_filename):
+            yield from statements_of(frame.f_code, frame.f_globals)
+        frame = frame.f_back
+
+
+def _code_of_module(name: str, module: object) -> CodeType | None:
+    """The code that made a module, from where it was loaded: its own copy is gone by now."""
+    loader = getattr(getattr(module, "__spec__", None), "loader", None)
+    get_code = getattr(loader, "get_code", None)
+    if get_code is None:
+        return None
+    try:
+        code = get_code(name)
+    except (ImportError, OSError, SyntaxError):
+        return None
+    return code if isinstance(code, CodeType) else None
+
+
+def _await_imports(pending: Iterable[Statement]) -> None:
+    """Look at statements again whenever an import that is under way has ended.
+
+    An import holds a lock object that dies with it; :mod:`importlib` knows it by a weak reference.
+    """
+    look_again = native.import_settled(list(pending))
+    locks = getattr(bootstrap, "_module_locks", {})
+    for reference in list(locks.values()):
+        lock = reference()
+        if lock is not None:
+            _awaited.append(weakref.ref(lock, look_again))
