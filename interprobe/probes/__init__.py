@@ -36,7 +36,7 @@ def discover() -> tuple[Probe, ...]:
     return tuple(cast(Probe, importlib.import_module(f"{__name__}.{name}")) for name in names)
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a collected recording may release while one is acquired
 _users = 0
 _left_out: list[str] = []
 
