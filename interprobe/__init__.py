@@ -9,7 +9,7 @@ from interprobe._location import package_path
 
 __path__ = package_path(__path__)
 
-from interprobe._version import __version__  # noqa: E402
+from interprobe._version import __version__
 
 if TYPE_CHECKING:
     from interprobe.analysis import analyse

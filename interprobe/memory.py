@@ -79,7 +79,7 @@ class ResidentSampler:
         self._active = True
         self._sample_if_due()
         if self._worker is None:
-            self._worker = _Worker.begin(self._sample, self._interval)
+            self._worker = _Worker.begin(self._tick, self._interval)
             _started.add(self)
         else:
             self._worker.resume()
@@ -110,6 +110,10 @@ class ResidentSampler:
         resident, stacks = self._highest
         return ResidentPeak(resident, _user_site(stacks))
 
+    def _tick(self) -> None:
+        if self._active:
+            self._sample()
+
     def _sample_if_due(self) -> None:
         # A body that is entered and left many times within an interval is not sampled each time.
         if time.monotonic() - self._last_sample >= self._interval:
@@ -132,7 +136,7 @@ class ResidentSampler:
 
     def _after_fork_in_parent(self) -> None:
         if self._worker is not None:
-            self._worker = _Worker.begin(self._sample, self._interval, paused=not self._active)
+            self._worker = _Worker.begin(self._tick, self._interval, paused=not self._active)
 
     def _after_fork_in_child(self) -> None:
         self._active = False

@@ -39,7 +39,7 @@ def source_lines(filename: str) -> list[str]:
     return linecache.getlines(filename)
 
 
-def site_at(
+def site_at(  # noqa: PLR0917 - the order is that of CPython's position table
     file: str, function: str, line: int, column: int, end_line: int, end_column: int
 ) -> Site:
     """Describe a position; -1 stands for a number that CPython did not record.

@@ -118,7 +118,7 @@ def _run_program(program: Program, options: _Options) -> int:
 
     output = Output(options, stderr=True)
     trace_file = None if options.json is None else writable(options.json, replace=True)
-    imports = Imports(program.folder)
+    imports = Imports(program.folder if program.extends_path else None)
     timer = _line_timer(program, imports, options.lines) if options.lines else None
     sampler = None
     if options.memory:

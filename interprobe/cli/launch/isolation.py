@@ -11,7 +11,8 @@ from types import ModuleType
 
 # What every interpreter has imported before it looks at sys.path[0].
 _STARTUP_MODULES = frozenset({"encodings", "site", "sitecustomize", "usercustomize"})
-_NEVER_MOVED = _STARTUP_MODULES | {"__main__", "interprobe"}
+# NumPy cannot be loaded a second time: interprobe watches the one that the program has.
+_NEVER_MOVED = _STARTUP_MODULES | {"__main__", "interprobe", "numpy"}
 
 
 class Imports:
@@ -22,14 +23,14 @@ class Imports:
     program has imported its own.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str | None) -> None:
         """Remember ``sys.path`` as it is before the program runs.
 
         Args:
-            folder: What will be the program's ``sys.path[0]``; "" is the current directory.
+            folder: What will be put in front of it for the program; "" is the current directory.
         """
         self._path = list(sys.path)
-        self._folder = folder or os.getcwd()
+        self._folder = os.getcwd() if folder == "" else folder
         self._hidden: dict[str, ModuleType] = {}
         """Modules that interprobe uses and the program must not find."""
         self._hide(sys.modules)
@@ -60,6 +61,8 @@ class Imports:
 
     def _hide(self, candidates: Iterable[str]) -> None:
         """Take those of the modules away that the program's folder has modules of its own for."""
+        if self._folder is None:
+            return
         try:
             present = {entry.name.partition(".")[0] for entry in os.scandir(self._folder)}
         except OSError:
@@ -69,8 +72,13 @@ class Imports:
             if origin is None or name in _NEVER_MOVED:
                 continue
             found = PathFinder.find_spec(name, [self._folder])
-            # The current directory may be site-packages itself.
-            if found is not None and not _same_file(found.origin, origin):
+            # A folder without __init__.py gives way to a module further down the path, and the
+            # current directory may be site-packages itself.
+            if (
+                found is not None
+                and found.origin is not None
+                and os.path.realpath(found.origin) != os.path.realpath(origin)
+            ):
                 self._hidden.update(_take(name))
 
     def _take_shadowing(self, path: set[str]) -> dict[str, ModuleType]:
@@ -89,10 +97,6 @@ def _take(name: str) -> dict[str, ModuleType]:
     """Remove a module and its submodules from ``sys.modules``, and return them."""
     names = [module for module in sys.modules if module == name or module.startswith(f"{name}.")]
     return {module: sys.modules.pop(module) for module in names}
-
-
-def _same_file(one: str | None, other: str) -> bool:
-    return one is not None and os.path.realpath(one) == os.path.realpath(other)
 
 
 def _origin(module: ModuleType | None) -> str | None:
