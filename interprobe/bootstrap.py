@@ -65,7 +65,7 @@ _recording: _ChildRecording | None = None
 
 def begin() -> None:
     """Record this interpreter as a part of the run that it was started by."""
-    global _recording
+    global _recording  # noqa: PLW0603 - there is one interpreter
     if _recording is None:
         _recording = _ChildRecording()
         _recording.begin()
@@ -73,7 +73,7 @@ def begin() -> None:
 
 def cancel() -> None:
     """Undo :func:`begin`."""
-    global _recording
+    global _recording  # noqa: PLW0603 - there is one interpreter
     if _recording is not None:
         _recording.cancel()
         _recording = None

@@ -7,7 +7,7 @@ import os
 
 from interprobe import symbols
 from interprobe.findings import Site
-from interprobe.ledger import BorrowRecord
+from interprobe.ledger_records import BorrowRecord
 
 BUFFER_PROTOCOL = "buffer protocol"
 PYTHON = "Python"

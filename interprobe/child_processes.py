@@ -1,11 +1,11 @@
 """Ends the recording of child processes, and begins it in interpreters that the program starts.
 
-A forked child goes on recording into a ledger of its own by itself (native/ledger.c). What is left to
-do is to mark that ledger as ended in good order: at the child's exit callbacks, or where
+A forked child goes on recording into a ledger of its own by itself (native/ledger.c). What is left
+to do is to mark that ledger as ended in good order: at the child's exit callbacks, or where
 multiprocessing leaves through ``os._exit``, at the end of its own clean-up.
 
-A fresh interpreter (``subprocess``, multiprocessing's spawn and forkserver, joblib's loky) is told by
-an environment variable, which ``interprobe.pth`` looks at when Python starts.
+A fresh interpreter (``subprocess``, multiprocessing's spawn and forkserver, joblib's loky) is told
+by an environment variable, which ``interprobe.pth`` looks at when Python starts.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def describe_run(
 
 
 def _platform() -> str:
-    """System, kernel and machine, without ``platform.platform()``, which reads the interpreter's file."""
+    """System, kernel and machine; ``platform.platform()`` would read the interpreter's file."""
     return f"{platform.system()}-{platform.release()}-{platform.machine()}"
 
 

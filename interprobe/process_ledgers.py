@@ -1,4 +1,4 @@
-"""The ledgers of one run: a folder with a file for each process, readable after any of them died."""
+"""The ledgers of one run: a folder with a file for each process, which outlive their processes."""
 
 from __future__ import annotations
 

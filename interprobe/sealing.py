@@ -13,7 +13,7 @@ from interprobe import borrowers, description, symbols
 from interprobe._version import __version__
 from interprobe.description import RunDescription
 from interprobe.findings import Site
-from interprobe.ledger import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
+from interprobe.ledger_records import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
 from interprobe.operations import UNNAMED, operation_at
 from interprobe.sites import NO_SITE, register_source, site_at
 from interprobe.trace import (
@@ -44,7 +44,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         for filename, text in each.sources.items():
             register_source(filename, text)
     processes = [
-        _process(number, contents, each, place, ledgers, descriptions[0].started)
+        _process(number, contents, each, place, ledgers=ledgers, origin=descriptions[0].started)
         for number, (contents, each) in enumerate(zip(ledgers, descriptions, strict=True))
     ]
     first, about = processes[0], descriptions[0]
@@ -98,6 +98,7 @@ def _process(
     contents: LedgerContents,
     about: RunDescription,
     place: _PlaceNames,
+    *,
     ledgers: Sequence[LedgerContents],
     origin: float,
 ) -> Process:
@@ -138,14 +139,10 @@ def _in_words(call: Call) -> str:
 def _blind_spots(
     ledgers: Sequence[LedgerContents], descriptions: Sequence[RunDescription]
 ) -> list[str]:
-    sentences = dict.fromkeys(
-        sentence for each in descriptions for sentence in each.blind_spots
-    )
+    sentences = dict.fromkeys(sentence for each in descriptions for sentence in each.blind_spots)
     dropped = sum(contents.dropped for contents in ledgers)
     if dropped:
-        sentences[
-            f"{dropped} events found no room in the ledger: too many distinct places."
-        ] = None
+        sentences[f"{dropped} events found no room in the ledger: too many distinct places."] = None
     return list(sentences)
 
 
@@ -189,9 +186,7 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         process=process,
         site=site,
         user_site=place(record.user_place) if record.user_place else site,
-        mechanism=(
-            operation_at(site) if record.mechanism == UNNAMED else record.mechanism
-        ),
+        mechanism=(operation_at(site) if record.mechanism == UNNAMED else record.mechanism),
         kind="+".join(record.kind) or "unknown",
         explicit=record.explicit,
         native=_native(record),

@@ -1,5 +1,7 @@
-/* The calls of functions that cffi makes at run time: those of a compiled module's `lib` (API mode),
- * and function pointers (ABI mode: ffi.dlopen, ffi.cast).
+/* The calls of functions that cffi makes at run time.
+ *
+ * They are those of a compiled module's `lib` (API mode), and function pointers (ABI mode:
+ * ffi.dlopen, ffi.cast).
  *
  * A `lib` makes the builtin of a function when its name is first asked for, so the type's tp_getattro
  * is replaced, and what it hands out is patched like any builtin; builtins made before are in the

@@ -1,5 +1,4 @@
-/* Books calls: found or made when they begin, so that one that never ends is known, and counted when
- * they end. */
+/* Books calls when they begin, so that one that never ends is known, and counts them at their end. */
 #include "ledger_region.h"
 
 #include "clock.h"

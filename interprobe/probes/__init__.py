@@ -72,7 +72,7 @@ def release() -> None:
 
 
 def blind_spots() -> list[str]:
-    """What the probes found out, while they were in place, that they cannot see: a sentence each."""
+    """What the probes found, while they were in place, that they cannot see: a sentence each."""
     sentences: list[str] = []
     for probe in discover():
         # Most probes know beforehand, and say so in CANNOT_SEE.

@@ -67,15 +67,15 @@ def build_nanobind(name: str, folder: Path) -> Path:
     robin_map = source.parent / "ext" / "robin_map" / "include"
     module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run(
-        "g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden", "-fno-strict-aliasing",
-        "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}", f"-I{robin_map}", *_includes(),
+        "g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden",
+        "-fno-strict-aliasing", "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}", f"-I{robin_map}", *_includes(),
         source / "nb_combined.cpp", SOURCES / f"{name}.cpp", "-o", module,
     )  # fmt: skip
     return module
 
 
 def build_f2py(name: str, folder: Path) -> Path:
-    """Compile programs/NAME.f90 with f2py, without its build tool; skips where gfortran is missing."""
+    """Compile programs/NAME.f90 with f2py, without its build tool; skips without gfortran."""
     if shutil.which("gfortran") is None:
         pytest.skip("needs gfortran")
     subprocess.run(
@@ -114,7 +114,9 @@ def build_cffi(folder: Path) -> Path:
     """Compile a cffi module in API mode, _kernel_api; skips where cffi is not installed."""
     cffi = pytest.importorskip("cffi")
     builder = cffi.FFI()
-    builder.cdef("double kernel_sum(const double *values, int count); double kernel_half(double x);")
+    builder.cdef(
+        "double kernel_sum(const double *values, int count); double kernel_half(double x);"
+    )
     builder.set_source(
         "_kernel_api",
         """

@@ -22,6 +22,7 @@ def run(ending: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], Tr
     done = subprocess.run(
         [sys.executable, "-m", "interprobe", "run", "--json", str(path), str(PROGRAM), ending],
         capture_output=True,
+        check=False,
         text=True,
         env=os.environ | {"TMPDIR": str(folder)},
     )
@@ -31,7 +32,7 @@ def run(ending: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], Tr
 
 def plain(ending: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(PROGRAM), ending], capture_output=True, text=True
+        [sys.executable, str(PROGRAM), ending], capture_output=True, check=False, text=True
     )
 
 
@@ -89,9 +90,7 @@ def test_a_forked_child_has_a_ledger_of_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_multiprocessing_loses_no_event_and_counts_none_twice(
-    method: str, tmp_path: Path
-) -> None:
+def test_multiprocessing_loses_no_event_and_counts_none_twice(method: str, tmp_path: Path) -> None:
     done, trace = run(f"multiprocessing {method}", tmp_path)
     assert done.returncode == 0, done.stderr
     # Fresh interpreters import the main module, but not what its __main__ guard protects.
@@ -110,4 +109,3 @@ def test_an_interpreter_that_the_program_starts_is_a_process_of_the_run(tmp_path
     assert done.stdout.count("alive") == 2
     assert copies(trace) == {0: 7, 1: 7}
     assert trace.processes[1].parent == 0
-

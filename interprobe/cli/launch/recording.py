@@ -1,7 +1,8 @@
-"""Records a program and its child processes, from the import of NumPy to the end, however it ends."""
+"""Records a program and its children, from the import of NumPy to the end, however it ends."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -66,10 +67,9 @@ class ProgramRecording:
             from interprobe.process_ledgers import LedgerFolder
 
             bootstrap.cancel()  # this recording is the outer program's no longer
-            try:
+            # Nowhere to keep a file: the ledger stays in memory, and children go unrecorded.
+            with contextlib.suppress(OSError):
                 self._folder = LedgerFolder.make()
-            except OSError:
-                pass  # nowhere to keep a file: the ledger stays in memory, children unrecorded
         if self._folder is not None:
             announce(self._folder.path, self._own_paths)
             ChildEndings(self._end_in_child).watch()

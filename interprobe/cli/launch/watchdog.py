@@ -1,12 +1,12 @@
 """Delivers the trace of a program that did not live to deliver it itself.
 
-A program may leave through ``os._exit``, or die of a signal, of a segmentation fault in a kernel, of
-``kill -9``. Its ledger is in a file and survives; this process, forked off before the program begins,
-sleeps until the program's process is gone and then writes what that one could not.
+A program may leave through ``os._exit``, or die of a signal, of a segmentation fault in a kernel,
+of ``kill -9``. Its ledger is in a file and survives; this process, forked off before the program
+begins, sleeps until the program's process is gone and then writes what that one could not.
 
-It is no child of the program (it is forked twice, and adopted by init), has a session of its own, so
-that no Ctrl-C reaches it, and keeps nothing of the program open but standard error, where the report
-goes: who reads the program's output to its end has the report as well.
+It is no child of the program (it is forked twice, and adopted by init), has a session of its own,
+so that no Ctrl-C reaches it, and keeps nothing of the program open but standard error, where the
+report goes: who reads the program's output to its end has the report as well.
 """
 
 from __future__ import annotations
