@@ -7,6 +7,7 @@ import shutil
 import tempfile
 
 from interprobe import ledger
+from interprobe.ledger_records import LedgerContents
 
 _SUFFIX = ".ledger"
 
@@ -40,12 +41,12 @@ class LedgerFolder:
                 return path
             number += 1
 
-    def contents(self) -> list[ledger.LedgerContents]:
+    def contents(self) -> list[LedgerContents]:
         """What all processes have written so far, in the order in which they began.
 
         A file that is no ledger, because its process died while making it, is left out.
         """
-        found: list[tuple[str, ledger.LedgerContents]] = []
+        found: list[tuple[str, LedgerContents]] = []
         for name in sorted(os.listdir(self.path)):
             if _SUFFIX not in name:
                 continue
@@ -62,7 +63,7 @@ class LedgerFolder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _read(path: str) -> ledger.LedgerContents:
+def _read(path: str) -> LedgerContents:
     """Read no more of a file than its ledger has used."""
     with open(path, "rb") as file:
         head = file.read(ledger.HEADER_BYTES)

@@ -68,7 +68,8 @@ def build_nanobind(name: str, folder: Path) -> Path:
     module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run(
         "g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden",
-        "-fno-strict-aliasing", "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}", f"-I{robin_map}", *_includes(),
+        "-fno-strict-aliasing",
+        "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}", f"-I{robin_map}", *_includes(),
         source / "nb_combined.cpp", SOURCES / f"{name}.cpp", "-o", module,
     )  # fmt: skip
     return module
