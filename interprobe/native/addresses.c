@@ -11,8 +11,8 @@
 
 #include <string.h>
 
-#define SETS 128 /* power of two */
-#define WAYS 4   /* addresses per set; the least recently given away gives way */
+#define SETS 64 /* power of two */
+#define WAYS 4  /* addresses per set; the least recently given away gives way */
 #define LOWEST_ADDRESS 0x10000u /* below lies what programs pass as plain numbers */
 
 typedef struct {
@@ -20,11 +20,13 @@ typedef struct {
     const void *block; /* start of the memory's allocation, or of the holder's data */
     uint64_t serial;   /* of that allocation; 0: `holder` tells */
     PyObject *holder;  /* weak reference, owned: the array that holds memory not of NumPy; or NULL */
-    uint64_t noted;    /* when, in calls of addresses_note; 0: empty */
+    uint64_t noted;    /* when, in calls of addresses_note; 1: what it spoke of is gone */
 } known_address;
 
-static known_address known[SETS * WAYS];
-/* The memory of each, apart, because interior addresses are searched for in all; 0, 0: empty. */
+static uint16_t ways[SETS * WAYS]; /* of each set, where in `known`, from 1; 0: empty */
+static known_address known[SETS * WAYS]; /* the first known_used ones, in order of appearance */
+static size_t known_used;
+/* The memory of each, apart, because interior addresses are searched for in all. */
 static uintptr_t lows[SETS * WAYS], highs[SETS * WAYS];
 static uintptr_t lowest = UINTPTR_MAX, highest = 0; /* of all so far */
 static uint64_t notes;
@@ -189,29 +191,37 @@ addresses_note(PyArrayObject *array)
     layout_read(&now, array);
     size_t first = first_way((uintptr_t)now.data), chosen = first;
     for (size_t i = first; i < first + WAYS; i++) {
-        known_address *entry = &known[i];
-        bool there = entry->noted != 0 && entry->kept.is.data == now.data;
-        /* Of what was given away at this address, only layouts of the same, live memory count. */
-        if (there && entry->block == block && entry->serial == serial &&
-            entry->holder == reference) {
-            if (same_layout(&entry->kept.is, &now)) {
+        known_address *entry = ways[i] == 0 ? NULL : &known[ways[i] - 1];
+        if (entry == NULL) {
+            chosen = i;
+            break;
+        }
+        if (entry->kept.is.data == now.data) {
+            /* Of what was given away here, only layouts of the same, live memory still count. */
+            bool same_memory = entry->block == block && entry->serial == serial &&
+                               entry->holder == reference;
+            if (same_memory && same_layout(&entry->kept.is, &now)) {
                 entry->noted = ++notes;
                 Py_XDECREF(reference);
                 return;
             }
-        } else if (there) {
-            entry->noted = 1; /* what it spoke of is gone: it goes first */
+            entry->noted = same_memory ? entry->noted : 1;
         }
-        if (entry->noted < known[chosen].noted) {
+        if (entry->noted < known[ways[chosen] - 1].noted) {
             chosen = i;
         }
     }
-    known_address *entry = &known[chosen];
+    bool fresh = ways[chosen] == 0;
+    if (fresh) {
+        ways[chosen] = (uint16_t)++known_used;
+    }
+    size_t index = (size_t)ways[chosen] - 1;
+    known_address *entry = &known[index];
     PyObject *replaced = entry->holder;
-    if (entry->noted == 0 || entry->kept.is.data != now.data ||
+    if (fresh || entry->kept.is.data != now.data ||
         !same_layout(&entry->kept.is, &now)) {
         keep(&entry->kept, &now);
-        remember_memory(chosen, &now);
+        remember_memory(index, &now);
     }
     entry->block = block;
     entry->serial = serial;
@@ -242,7 +252,11 @@ find_exact(uintptr_t address, const known_address **best)
 {
     size_t first = first_way(address);
     for (size_t i = first; i < first + WAYS; i++) {
-        if (known[i].noted != 0 && (uintptr_t)known[i].kept.is.data == address && !agree(best, i)) {
+        if (ways[i] == 0) {
+            break;
+        }
+        size_t index = (size_t)ways[i] - 1;
+        if ((uintptr_t)known[index].kept.is.data == address && !agree(best, index)) {
             return false;
         }
     }
@@ -257,7 +271,7 @@ find_interior(uintptr_t address, const known_address **best)
         return true;
     }
     bool within = false;
-    for (size_t i = 0; i < SETS * WAYS; i++) {
+    for (size_t i = 0; i < known_used; i++) {
         if (address >= lows[i] && address < highs[i]) {
             within = true;
             if (!agree(best, i)) {
@@ -292,12 +306,11 @@ addresses_find(uintptr_t address, enum address_match match, kept_layout *out)
 void
 addresses_forget(void)
 {
-    for (size_t i = 0; i < SETS * WAYS; i++) {
-        known[i].noted = known[i].serial = 0;
-        lows[i] = highs[i] = 0;
+    for (size_t i = 0; i < known_used; i++) {
         Py_CLEAR(known[i].holder);
     }
+    memset(ways, 0, sizeof ways);
     memset(misses, 0, sizeof misses);
     lowest = UINTPTR_MAX;
-    highest = notes = 0;
+    highest = notes = known_used = 0;
 }

@@ -39,8 +39,20 @@ static __thread const char *manner_in_progress = NULL;
 static bool
 may_leak_address(uint32_t borrower)
 {
+    enum { UNKNOWN, KEEPS, LEAKS };
+    static uint8_t answers[256]; /* by borrower; beyond these each is looked at anew */
+    if (borrower == 0) {
+        return true;
+    }
+    if (borrower < sizeof answers && answers[borrower] != UNKNOWN) {
+        return answers[borrower] == LEAKS;
+    }
     const origin *known = origin_get(borrower);
-    return known == NULL || strstr(known->library, "_cffi_backend") != NULL;
+    bool leaks = known == NULL || strstr(known->library, "/_cffi_backend") != NULL;
+    if (borrower < sizeof answers) {
+        answers[borrower] = leaks ? LEAKS : KEEPS;
+    }
+    return leaks;
 }
 
 static __attribute__((noinline)) void
@@ -291,6 +303,19 @@ install(void)
 }
 
 static void
+visit_subclasses(PyTypeObject *type, slot_visitor visit, void *context)
+{
+    PyObject *subclasses = subclasses_of(type);
+    for (Py_ssize_t i = 0; subclasses != NULL && i < PyList_GET_SIZE(subclasses); i++) {
+        PyTypeObject *subclass = (PyTypeObject *)PyList_GET_ITEM(subclasses, i);
+        PyBufferProcs *procs = subclass->tp_as_buffer;
+        visit(subclass->tp_name, procs == NULL ? NULL : (void *)procs->bf_getbuffer, context);
+        visit_subclasses(subclass, visit, context);
+    }
+    Py_XDECREF(subclasses);
+}
+
+static void
 visit_slots(slot_visitor visit, void *context)
 {
     PyBufferProcs *procs = PyArray_Type.tp_as_buffer;
@@ -305,14 +330,7 @@ visit_slots(slot_visitor visit, void *context)
     }
     PyMethodDef *method = dlpack_method();
     visit("ndarray.__dlpack__", method == NULL ? NULL : (void *)method->ml_meth, context);
-    PyObject *subclasses = subclasses_of(&PyArray_Type);
-    for (Py_ssize_t i = 0; subclasses != NULL && i < PyList_GET_SIZE(subclasses); i++) {
-        PyTypeObject *type = (PyTypeObject *)PyList_GET_ITEM(subclasses, i);
-        procs = type->tp_as_buffer;
-        visit(type->tp_name, procs == NULL ? NULL : (void *)procs->bf_getbuffer, context);
-    }
-    Py_XDECREF(subclasses);
-    PyErr_Clear();
+    visit_subclasses(&PyArray_Type, visit, context);
 }
 
 static probe borrows_probe = {"borrows", install, uninstall, visit_slots, false, NULL};

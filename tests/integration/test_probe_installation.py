@@ -40,8 +40,9 @@ def test_install_changes_every_slot_and_uninstall_restores_it() -> None:
     after = slots()
     shared = before.keys() & during.keys() & after.keys()
     assert {probe for probe, _ in shared} == {
-        "allocations", "conversions", "ctypes", "extension-calls", "numpy-c-api",
-    }  # fmt: skip
+        *("allocations", "borrows", "conversions", "ctypes", "extension-calls", "numpy-c-api"),
+        "transfers",
+    }
     untouched = {key for key in shared if during[key] == before[key]}
     # Python's own C API is no foreign code: ctypes' helper types are left alone.
     assert {probe for probe, _ in untouched} <= {"ctypes"}

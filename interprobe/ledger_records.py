@@ -1,0 +1,132 @@
+"""The records of a ledger as values, times still in ticks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from interprobe.trace import Layout, Variant
+
+
+@dataclass(frozen=True)
+class Place:
+    """A code position; -1 stands for a number that CPython did not record."""
+
+    file: str
+    function: str
+    line: int
+    column: int
+    end_line: int
+    end_column: int
+
+
+@dataclass(frozen=True)
+class CopyRecord:
+    """One copy record as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    mechanism: str
+    kind: list[str]
+    unmet: list[str]
+    explicit: bool
+    library: str | None
+    address: int
+    source: Layout | None
+    result: Layout
+    count: int
+    bytes: int
+    ticks: int
+    nbytes_min: int
+    nbytes_max: int
+    repeated: int
+    variants: list[Variant]
+
+
+@dataclass(frozen=True)
+class ArgumentRecord:
+    """One argument of a call record, or one pointer in the memory that an argument hands over."""
+
+    declared: str | None
+    given: Layout | None
+    position: int
+    member: str | None
+    """What such a pointer is called in there: ``.field``, ``[3]``."""
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call record as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    binding: str
+    library: str | None
+    function: str | None
+    address: int
+    arguments: list[ArgumentRecord]
+    count: int
+    ticks: int
+    ticks_self: int
+    ticks_min: int
+    ticks_max: int
+    bytes_borrowed: int
+    bytes_copied: int
+    resident_growth: int
+
+
+@dataclass(frozen=True)
+class BorrowRecord:
+    """One borrow record as the hooks booked it."""
+
+    place: Place | None
+    user_place: Place | None
+    manner: str
+    requested: int
+    """PyBUF_* flags, where the way in has such."""
+    library: str | None
+    address: int
+    layout: Layout
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class MemoryRecord:
+    """What the allocation hook counted."""
+
+    allocations: int
+    allocated_bytes: int
+    live_bytes: int
+    peak_bytes: int
+    peak_place: Place | None
+    timeline: list[tuple[int, int]]
+    """(start of the bin in ticks since the start, highest live bytes), gaps filled."""
+
+
+@dataclass
+class LedgerContents:
+    """Everything that one ledger holds."""
+
+    pid: int
+    parent: int
+    sealed: bool
+    dropped: int
+    started_nanoseconds: int
+    """CLOCK_MONOTONIC: comparable between the processes of one machine."""
+    elapsed_ticks: int
+    elapsed_nanoseconds: int
+    active_ticks: int
+    memory: MemoryRecord
+    copies: list[CopyRecord] = field(default_factory=list)
+    calls: list[CallRecord] = field(default_factory=list)
+    borrows: list[BorrowRecord] = field(default_factory=list)
+    in_flight: list[CallRecord] = field(default_factory=list)
+    """Calls that native code is inside of, at most one per thread."""
+    description: str = ""
+    """What the recorder said of the run, as JSON; "" where it said nothing."""
+
+    def seconds(self, ticks: int) -> float:
+        """Ticks as seconds, at the rate that this recording itself measured."""
+        if self.elapsed_ticks <= 0:
+            return 0.0
+        return ticks * self.elapsed_nanoseconds / self.elapsed_ticks / 1e9
