@@ -205,8 +205,9 @@ import_statements_restore(void)
         Py_CLEAR(twin);
     }
     if (definition != NULL) {
-        definition->ml_meth = original;
+        definition->ml_meth = original; /* which stays known: a call may be inside of ours */
         builtin_identity_forget(definition);
+        definition = NULL;
     }
     address_map_clear(&seen);
 }
