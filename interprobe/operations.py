@@ -1,4 +1,4 @@
-"""Names, from the source line, the operation in which NumPy copied: ``np.linalg.solve``, ``@``."""
+"""Names, from the source line, the operation inside which NumPy copied: ``numpy.matmul``."""
 
 from __future__ import annotations
 

@@ -186,7 +186,7 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         process=process,
         site=site,
         user_site=place(record.user_place) if record.user_place else site,
-        mechanism=(operation_at(site) if record.mechanism == UNNAMED else record.mechanism),
+        mechanism=operation_at(site) if record.mechanism == UNNAMED else record.mechanism,
         kind="+".join(record.kind) or "unknown",
         explicit=record.explicit,
         native=_native(record),

@@ -100,6 +100,24 @@ through_fastcall(int index, PyObject *self, PyObject *const *args, Py_ssize_t co
     return result;
 }
 
+typedef PyObject *(*positional_function)(PyObject *, PyObject *const *, Py_ssize_t);
+
+static inline PyObject *
+through_positional(int index, PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    positional_function original = (positional_function)(void (*)(void))originals[index];
+    if (!ledger_active) {
+        return original(self, args, count);
+    }
+    operation now;
+    enter(&now, index, self);
+    now.arguments = args;
+    now.count = count;
+    PyObject *result = original(self, args, count);
+    operation_end(&now);
+    return result;
+}
+
 static inline PyObject *
 through_keywords(int index, PyObject *self, PyObject *args, PyObject *keywords)
 {
@@ -125,7 +143,7 @@ through_plain(int index, PyObject *self, PyObject *args)
     }
     operation now;
     enter(&now, index, self);
-    if (args != NULL && PyTuple_Check(args)) {
+    if (args != NULL && PyTuple_Check(args)) { /* METH_O may pass a tuple too: as operands */
         now.arguments = PySequence_Fast_ITEMS(args);
         now.count = PyTuple_GET_SIZE(args);
     }
@@ -140,6 +158,11 @@ through_plain(int index, PyObject *self, PyObject *args)
     {                                                                                          \
         return through_fastcall(index, self, args, count, names);                              \
     }                                                                                          \
+    static PyObject *positional_##index(PyObject *self, PyObject *const *args,                 \
+                                        Py_ssize_t count)                                      \
+    {                                                                                          \
+        return through_positional(index, self, args, count);                                   \
+    }                                                                                          \
     static PyObject *keywords_##index(PyObject *self, PyObject *args, PyObject *keywords)      \
     {                                                                                          \
         return through_keywords(index, self, args, keywords);                                  \
@@ -151,9 +174,11 @@ through_plain(int index, PyObject *self, PyObject *args)
 FOLLOWED(TRAMPOLINES)
 
 #define FASTCALL(index, ...) (PyCFunction)(void (*)(void))fastcall_##index,
+#define POSITIONAL(index, ...) (PyCFunction)(void (*)(void))positional_##index,
 #define KEYWORDS(index, ...) (PyCFunction)(void (*)(void))keywords_##index,
 #define PLAIN(index, ...) plain_##index,
 static const PyCFunction fastcalls[] = {FOLLOWED(FASTCALL)};
+static const PyCFunction positional_calls[] = {FOLLOWED(POSITIONAL)};
 static const PyCFunction keyword_calls[] = {FOLLOWED(KEYWORDS)};
 static const PyCFunction plain_calls[] = {FOLLOWED(PLAIN)};
 
@@ -163,6 +188,8 @@ trampoline_for(int index, int flags)
     switch (flags & ~(METH_CLASS | METH_STATIC | METH_COEXIST)) {
     case METH_FASTCALL | METH_KEYWORDS:
         return fastcalls[index];
+    case METH_FASTCALL:
+        return positional_calls[index];
     case METH_VARARGS | METH_KEYWORDS:
         return keyword_calls[index];
     case METH_VARARGS:

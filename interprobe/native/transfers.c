@@ -4,8 +4,8 @@
  * the loop of each transfer. The trampoline there puts a counting loop around the chosen one, whose
  * NpyAuxData marks the transfer's end. NumPy 2.0 to 2.5 choose a loop this way for every
  * assignment from array to array, contiguous ones of one dtype included.
- * Not seen: take, repeat and integer indexing (loops of their own), memcpy in tobytes, concatenation
- * of strings of Python objects by value, and dtypes registered by extensions.
+ * Not seen: what take and repeat move and linalg's own repacking of strided matrices (loops of their
+ * own, no ArrayMethod), and dtypes registered by extensions.
  */
 #include "transfers.h"
 
@@ -17,6 +17,7 @@
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,16 +41,16 @@ typedef struct {
 } bound_method;
 
 typedef struct {
-    array_method *method; /* strong while patched */
+    array_method *method; /* strong, for the life of the process */
     int original;
-} patched_method;
+} known_method;
 
 enum { ORIGINALS = 48 }; /* NumPy 2.5 has 14 ways to choose the loop of a cast */
 
 static PyArrayMethod_GetLoop *originals[ORIGINALS]; /* stay when uninstalled */
 static int originals_used;
-static patched_method *patched;
-static size_t patched_used, patched_room;
+static known_method *methods;
+static size_t methods_used, methods_room;
 
 static __thread const void *choosing_for; /* the frame for which get_strided_loop is under way */
 static __thread transfer *last_run;       /* the transfer whose loop ran last */
@@ -265,11 +266,9 @@ static PyArrayMethod_GetLoop *const choosers[ORIGINALS] = {ALL(NAME)};
 static void
 restore(void)
 {
-    for (size_t i = 0; i < patched_used; i++) {
-        patched[i].method->get_strided_loop = originals[patched[i].original];
-        Py_DECREF(patched[i].method);
+    for (size_t i = 0; i < methods_used; i++) {
+        methods[i].method->get_strided_loop = originals[methods[i].original];
     }
-    patched_used = 0;
 }
 
 static void
@@ -337,18 +336,24 @@ patch(PyObject *castingimpl, const void *numpy_base)
         PyErr_SetString(PyExc_RuntimeError, "this NumPy has too many kinds of casts");
         return -1;
     }
-    if (patched_used == patched_room) {
-        size_t room = patched_room ? patched_room * 2 : 2048;
-        patched_method *grown = realloc(patched, room * sizeof *patched);
+    size_t at = 0;
+    while (at < methods_used && methods[at].method != method) {
+        at++; /* known from an earlier recording? */
+    }
+    if (at == methods_room) {
+        size_t room = methods_room ? methods_room * 2 : 2048;
+        known_method *grown = realloc(methods, room * sizeof *methods);
         if (grown == NULL) {
             PyErr_NoMemory();
             return -1;
         }
-        patched = grown;
-        patched_room = room;
+        methods = grown;
+        methods_room = room;
+    }
+    if (at == methods_used) {
+        methods[methods_used++] = (known_method){(array_method *)Py_NewRef(method), index};
     }
     method->get_strided_loop = choosers[index];
-    patched[patched_used++] = (patched_method){(array_method *)Py_NewRef(method), index};
     return 0;
 }
 
@@ -446,8 +451,10 @@ install(void)
 static void
 visit_slots(slot_visitor visit, void *context)
 {
-    for (size_t i = 0; i < patched_used; i++) {
-        visit("casts", (void *)patched[i].method->get_strided_loop, context);
+    for (size_t i = 0; i < methods_used; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "%zu: %s", i, methods[i].method->name);
+        visit(name, (void *)methods[i].method->get_strided_loop, context);
     }
     operations_visit(visit, context);
 }
