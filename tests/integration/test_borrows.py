@@ -389,4 +389,4 @@ def test_reference_counts_and_memory_stay(readers: ModuleType) -> None:
         counts[borrow.site.expression] += borrow.count
     assert counts["memoryview(x)"] == counts["readers.first_of_view(x)"] == 100_010
     assert counts["mapped.__array_interface__"] == counts["x.data"] == 100_010
-    assert sum(call.count for call in trace.calls) == 200_020
+    assert sum(call.count for call in trace.calls if call.binding == "ctypes") == 200_020
