@@ -1,4 +1,4 @@
-"""Finds the import statements in compiled code: the modules it names, and what it takes of them."""
+"""Finds the import statements in compiled code: which modules, and what is taken of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from types import CodeType
 from typing import Any
 
 Statement = tuple[str, tuple[str, ...] | None]
-"""A module's absolute name, and the names behind ``from module import``; None for all of it."""
+"""A module's absolute name, and the names behind ``from module import``; None where all is."""
 
 
 def statements_of(code: CodeType, namespace: Mapping[str, Any]) -> Iterator[Statement]:

@@ -37,8 +37,8 @@ def configure(boundary: Sequence[str], no_boundary: Sequence[str]) -> None:
     """Choose the packages of the next recording.
 
     Args:
-        boundary: Packages whose own extension modules are watched, whoever imports them; NumPy's
-            and the standard library's are watched only so.
+        boundary: Packages whose own extension modules are watched, whoever imports them; those of
+            NumPy and the standard library are watched only so.
         no_boundary: Packages that are left alone.
     """
     _boundary[:] = boundary
@@ -51,9 +51,8 @@ def install() -> None:
     Raises:
         RuntimeError: This NumPy or Python does not allow it; nothing is left patched.
     """
-    native.configure_extension_calls(
-        _boundary, [*_no_boundary, *_STACK_SWITCHERS, *_MACHINERY], _never_watched()
-    )
+    left_alone = [*_no_boundary, *_STACK_SWITCHERS, *_MACHINERY]
+    native.configure_extension_calls(_boundary, left_alone, _never_watched())
     native.install("extension-calls")
     native.scan_extension_modules()
     statements = list(dict.fromkeys(_statements_of_user_code()))
@@ -80,7 +79,7 @@ def blind_spots() -> list[str]:
 
 
 def _never_watched() -> list[str]:
-    """Folders of shared objects that are no foreign code: NumPy, Python's own, interprobe."""
+    """Folders of shared objects that are no foreign code: NumPy, standard library, interprobe."""
     folders = {os.path.dirname(np.__file__)}
     for name in ("_ctypes", "interprobe.native._native"):
         file = getattr(sys.modules.get(name), "__file__", None)

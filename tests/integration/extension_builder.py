@@ -68,15 +68,15 @@ def build_nanobind(name: str, folder: Path) -> Path:
     module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run(
         "g++", "-std=c++17", "-O1", "-shared", "-fPIC", "-fvisibility=hidden",
-        "-fno-strict-aliasing",
-        "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}", f"-I{robin_map}", *_includes(),
+        "-fno-strict-aliasing", "-DNB_COMPACT_ASSERTIONS", f"-I{nanobind.include_dir()}",
+        f"-I{robin_map}", *_includes(),
         source / "nb_combined.cpp", SOURCES / f"{name}.cpp", "-o", module,
     )  # fmt: skip
     return module
 
 
 def build_f2py(name: str, folder: Path) -> Path:
-    """Compile programs/NAME.f90 with f2py, without its build tool; skips without gfortran."""
+    """Compile programs/NAME.f90 as f2py would; skips where gfortran is missing."""
     if shutil.which("gfortran") is None:
         pytest.skip("needs gfortran")
     subprocess.run(
@@ -84,18 +84,14 @@ def build_f2py(name: str, folder: Path) -> Path:
         cwd=folder, check=True, capture_output=True,
     )  # fmt: skip
     support = Path(np.get_include()).parents[1] / "f2py" / "src"
-    generated = [folder / f"{name}module.c", *folder.glob(f"{name}-f2pywrappers*.f*")]
-    module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    objects = []
-    for source in (*generated, support / "fortranobject.c", SOURCES / f"{name}.f90"):
-        objects.append(folder / f"{source.stem}.o")
     # The wrappers of a Fortran module use its interface: the module itself comes first.
-    order = sorted(zip((*generated, support / "fortranobject.c", SOURCES / f"{name}.f90"), objects,
-                       strict=True), key=lambda pair: pair[0].parent != SOURCES)  # fmt: skip
-    for source, target in order:
-        compiler = "gcc" if source.suffix == ".c" else "gfortran"
-        _run(compiler, "-O1", "-fPIC", f"-J{folder}" if compiler == "gfortran" else "-w",
-             *_includes(), f"-I{support}", "-c", source, "-o", target)  # fmt: skip
+    sources = [SOURCES / f"{name}.f90", *sorted(folder.glob(f"{name}-f2pywrappers*.f*"))]
+    sources += [folder / f"{name}module.c", support / "fortranobject.c"]
+    objects = [folder / f"{source.stem}.o" for source in sources]
+    for source, target in zip(sources, objects, strict=True):
+        words = ["gcc", "-w"] if source.suffix == ".c" else ["gfortran", f"-J{folder}"]
+        _run(*words, "-O1", "-fPIC", *_includes(), f"-I{support}", "-c", source, "-o", target)
+    module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run("gfortran", "-shared", *objects, "-o", module)
     return module
 
@@ -115,9 +111,8 @@ def build_cffi(folder: Path) -> Path:
     """Compile a cffi module in API mode, _kernel_api; skips where cffi is not installed."""
     cffi = pytest.importorskip("cffi")
     builder = cffi.FFI()
-    builder.cdef(
-        "double kernel_sum(const double *values, int count); double kernel_half(double x);"
-    )
+    builder.cdef("double kernel_sum(const double *values, int count);")
+    builder.cdef("double kernel_half(double x);")
     builder.set_source(
         "_kernel_api",
         """

@@ -1,4 +1,4 @@
-"""Calls into extension modules of every kind: counted exactly, and no different for being watched."""
+"""Calls into extension modules of every kind: counted exactly, no different for being watched."""
 
 import gc
 import json
@@ -128,8 +128,9 @@ def test_arguments_show_the_arrays_and_copies_belong_to_their_call(pair: tuple[s
     if kind in converted:
         copies = [copy for copy in trace["copies"] if copy["native"] is not None]
         assert sum(copy["bytes"] for copy in copies) == 4 * 6 * F8
-        # f2py makes the array itself and has NumPy fill it: which requirement forced that is unseen.
-        assert {tuple(copy["unmet"]) for copy in copies} == {("dtype",) if kind == "pybind11" else ()}
+        # Up to NumPy 2.4 f2py makes the array itself and has NumPy fill it: no cause is seen.
+        causes = [["dtype"]] if kind == "pybind11" else [[], ["dtype"]]
+        assert all(copy["unmet"] in causes for copy in copies)
 
 
 def test_nested_calls_leave_the_outer_one_its_own_time(pair: tuple[str, Any]) -> None:
@@ -189,7 +190,9 @@ def test_slots_are_restored(plain_calls: ModuleType) -> None:
     after = own_slots()
     assert "Counter.defined_in" in during.keys() - before.keys()
     assert {key: value for key, value in during.items() if before.get(key) == value} == {}
-    assert after == before
+    # Types met meanwhile stay listed: their slots hold their own functions again.
+    assert {key: after[key] for key in before} == before
+    assert all(after[key] != during[key] for key in after.keys() & during.keys())
     assert again.same(1) == 1
 
 
@@ -243,7 +246,8 @@ def test_functions_keep_hash_and_equality(plain_calls: ModuleType) -> None:
     def look() -> None:
         import plain_calls
 
-        assert [known[function] for function in (plain_calls.same, np.asarray, __import__)] == [1, 2, 3]
+        functions = (plain_calls.same, np.asarray, __import__)
+        assert [known[function] for function in functions] == [1, 2, 3]
         assert [hash(function) for function in known] == hashes
         assert plain_calls.same == plain_calls.alias != plain_calls.fast
         known[plain_calls.fast] = 4

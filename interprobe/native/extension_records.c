@@ -1,0 +1,76 @@
+/* Names watched functions, and lays out the arguments of their calls. */
+#include "extension_records.h"
+
+#include <string.h>
+
+uint64_t extension_unwatched;
+
+uint64_t
+extension_functions_unwatched(void)
+{
+    return extension_unwatched;
+}
+
+PyArrayObject *
+extension_array_behind(PyObject *argument)
+{
+    PyTypeObject *type = Py_TYPE(argument);
+    if (type == &PyArray_Type) {
+        return (PyArrayObject *)Py_NewRef(argument);
+    }
+    if (type == &PyFloat_Type || type == &PyLong_Type || type == &PyUnicode_Type ||
+        argument == Py_None) {
+        return NULL;
+    }
+    if (PyMemoryView_Check(argument)) {
+        PyObject *base = PyMemoryView_GET_BASE(argument);
+        return base != NULL && PyArray_Check(base) ? (PyArrayObject *)Py_NewRef(base) : NULL;
+    }
+    return PyArray_Check(argument) ? (PyArrayObject *)Py_NewRef(argument)
+                                   : cffi_array_behind(argument);
+}
+
+void
+extension_resolve(call_event *event, void *context)
+{
+    const watched_call *call = context;
+    const function_facts *facts = call->facts;
+    if (facts->binding == NULL) {
+        event->binding = library_toolkit(facts->library);
+    }
+    event->library = facts->library->path;
+    event->function = facts->name;
+}
+
+Py_ssize_t
+extension_in_a_row(PyObject **row, PyObject *args, PyObject *keywords)
+{
+    Py_ssize_t count = 0;
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args) && count < CALL_ARGUMENTS; i++) {
+        row[count++] = PyTuple_GET_ITEM(args, i);
+    }
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (count < CALL_ARGUMENTS && PyDict_Next(keywords, &position, &key, &value)) {
+        row[count++] = value;
+    }
+    return count;
+}
+
+char *
+extension_qualified_name(const found_in *where, const char *own)
+{
+    const char *name = own != NULL && own[0] != '\0' ? own : where->name;
+    const char *prefix = "";
+    if (where->type != NULL) {
+        const char *last = strrchr(where->type->tp_name, '.');
+        prefix = last == NULL ? where->type->tp_name : last + 1;
+    }
+    char *text = malloc(strlen(prefix) + strlen(name) + 2);
+    if (text != NULL) {
+        strcpy(text, prefix);
+        strcat(text, prefix[0] == '\0' ? "" : ".");
+        strcat(text, name);
+    }
+    return text;
+}

@@ -1,0 +1,59 @@
+/* What is known of a watched function, and how a call of it becomes a crossing. */
+#ifndef INTERPROBE_EXTENSION_RECORDS_H
+#define INTERPROBE_EXTENSION_RECORDS_H
+
+#include "crossings.h"
+#include "extension_functions.h"
+
+/* What a record says of a function. */
+typedef struct {
+    const char *binding;     /* NULL: the library's toolkit tells */
+    native_library *library; /* lives as long as the process */
+    char *name;              /* owned */
+    bool takes_self;         /* the first argument is the object that it is a method of */
+} function_facts;
+
+/* The call that is about to be booked, with what its record will say. */
+typedef struct {
+    callee to; /* first: resolve is given its address */
+    const function_facts *facts;
+} watched_call;
+
+extern uint64_t extension_unwatched; /* functions that found no place, since the installation */
+
+/* Names library and function of a watched_call: for callee.resolve. */
+void extension_resolve(call_event *event, void *context);
+
+/* Positional and keyword arguments of a call in one row of CALL_ARGUMENTS; those that find no room are
+ * left out. Returns how many there are. */
+Py_ssize_t extension_in_a_row(PyObject **row, PyObject *args, PyObject *keywords);
+
+/* "name" or "Class.name", to be freed; `own` is the function's own name, or NULL. NULL: memory is out. */
+char *extension_qualified_name(const found_in *where, const char *own);
+
+/* Unpatches all definitions; then lets go of what kept them alive, which may run the program's code. */
+void extension_definitions_unpatch(void);
+void extension_definitions_release(void);
+void extension_definitions_visit(slot_visitor visit, void *context);
+
+static inline bool
+extension_begin(crossing *now, const function_facts *facts, uint64_t identity, PyObject *callable,
+      PyObject *const *arguments, Py_ssize_t count)
+{
+    Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
+    const watched_call call = {
+        .to = {
+            .binding = facts->binding != NULL ? facts->binding : "C API",
+            .function = identity,
+            .callable = callable,
+            .arguments = arguments + selves,
+            .count = count - selves,
+            .array_behind = extension_array_behind,
+            .resolve = extension_resolve,
+        },
+        .facts = facts,
+    };
+    return crossing_begin(now, &call.to);
+}
+
+#endif
