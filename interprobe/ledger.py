@@ -377,9 +377,9 @@ def read(raw: bytes) -> LedgerContents:
             timeline=reader.timeline(elapsed, shift),
         ),
     )
-    under_way = set(struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)) - {
-        0
-    }
+    under_way = set(
+        struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)
+    ) - {0}
     offset = header_size
     while offset < min(used, len(raw)):
         kind, size = _HEAD.unpack_from(raw, offset)

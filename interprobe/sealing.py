@@ -137,10 +137,14 @@ def _in_words(call: Call) -> str:
 def _blind_spots(
     ledgers: Sequence[LedgerContents], descriptions: Sequence[RunDescription]
 ) -> list[str]:
-    sentences = dict.fromkeys(sentence for each in descriptions for sentence in each.blind_spots)
+    sentences = dict.fromkeys(
+        sentence for each in descriptions for sentence in each.blind_spots
+    )
     dropped = sum(contents.dropped for contents in ledgers)
     if dropped:
-        sentences[f"{dropped} events found no room in the ledger: too many distinct places."] = None
+        sentences[
+            f"{dropped} events found no room in the ledger: too many distinct places."
+        ] = None
     return list(sentences)
 
 
