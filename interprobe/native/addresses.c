@@ -121,8 +121,10 @@ keep(kept_layout *to, const layout *now)
     to->is.name = to->type_name;
     to->is.shape = to->extents;
     to->is.strides = to->extents + now->ndim;
-    memcpy(to->extents, now->shape, (size_t)now->ndim * sizeof(npy_intp));
-    memcpy(to->extents + now->ndim, now->strides, (size_t)now->ndim * sizeof(npy_intp));
+    for (int i = 0; i < now->ndim; i++) {
+        to->extents[i] = now->shape[i];
+        to->extents[now->ndim + i] = now->strides[i];
+    }
     layout_type_name(now, to->type_name, sizeof to->type_name);
 }
 

@@ -251,6 +251,9 @@ def test_bare_addresses() -> None:
     assert shape_behind(lambda f: f(x.ctypes.data + 16)) == [1000]
     assert shape_behind(lambda f: f(x[2:].ctypes.data)) == [998]
     assert shape_behind(lambda f: f(EXISTING.ctypes.data)) == [50, 3]
+    assert shape_behind(lambda f: f(np.array(3.0).ctypes)) == []
+    scalar = np.array(3.0)
+    assert shape_behind(lambda f: f(scalar.ctypes.data)) == []
     assert shape_behind(lambda f: f((ctypes.c_double * 9).from_buffer(x))) == [1000]
     assert shape_behind(lambda f: f(ctypes.byref(ctypes.c_double.from_buffer(x, 8)))) == [1000]
     assert shape_behind(lambda f: f(ctypes.cast(x.ctypes.data, ctypes.c_void_p))) == [1000]
