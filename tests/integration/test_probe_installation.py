@@ -39,7 +39,13 @@ def test_install_changes_every_slot_and_uninstall_restores_it() -> None:
     probes.release()
     after = slots()
     shared = before.keys() & during.keys() & after.keys()
-    assert {probe for probe, _ in shared} == {"allocations", "conversions", "ctypes", "numpy-c-api"}
+    assert {probe for probe, _ in shared} == {
+        "allocations",
+        "conversions",
+        "ctypes",
+        "numpy-c-api",
+        "transfers",
+    }
     untouched = {key for key in shared if during[key] == before[key]}
     # Python's own C API is no foreign code: ctypes' helper types are left alone.
     assert {probe for probe, _ in untouched} <= {"ctypes"}
