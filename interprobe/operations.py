@@ -58,7 +58,7 @@ def _named(statement: ast.stmt) -> str:
 
 
 def _called(function: ast.expr) -> str:
-    """``numpy.`` and the path for NumPy's functions, ``ndarray.`` for what only arrays can mean."""
+    """``numpy.`` and its path for a function of NumPy, ``ndarray.`` for what arrays have."""
     name = ast.unparse(function)
     root, _, rest = name.partition(".")
     if not all(part.isidentifier() for part in name.split(".")):
@@ -68,7 +68,8 @@ def _called(function: ast.expr) -> str:
         return f"numpy.{rest}"
     if isinstance(function, ast.Attribute) and hasattr(np.ndarray, function.attr):
         return _method(function.attr)
-    return name
+    # A bare name may stand for any function, or for one that calls others.
+    return name if rest else UNNAMED
 
 
 def _method(name: str) -> str:

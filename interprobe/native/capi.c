@@ -64,7 +64,7 @@ probed_from_any(PyObject *source, PyArray_Descr *dtype, int least, int most, int
         return original_from_any(source, dtype, least, most, flags, context);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_FromAny");
+    operation_begin(&now, operation_converts(source), "PyArray_FromAny");
     uint64_t started = clock_ticks();
     PyObject *result = original_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_FromAny", source, result, flags, started, __builtin_return_address(0));
@@ -80,7 +80,7 @@ probed_check_from_any(PyObject *source, PyArray_Descr *dtype, int least, int mos
         return original_check_from_any(source, dtype, least, most, flags, context);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CheckFromAny");
+    operation_begin(&now, operation_converts(source), "PyArray_CheckFromAny");
     uint64_t started = clock_ticks();
     PyObject *result = original_check_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_CheckFromAny", source, result, flags, started, __builtin_return_address(0));
@@ -95,7 +95,7 @@ probed_from_array(PyArrayObject *source, PyArray_Descr *dtype, int flags)
         return original_from_array(source, dtype, flags);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_FromArray");
+    operation_begin(&now, operation_converts((PyObject *)source), "PyArray_FromArray");
     uint64_t started = clock_ticks();
     PyObject *result = original_from_array(source, dtype, flags);
     observe("PyArray_FromArray", (PyObject *)source, result, flags, started,
@@ -111,7 +111,7 @@ probed_new_copy(PyArrayObject *source, NPY_ORDER order)
         return original_new_copy(source, order);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_NewCopy");
+    operation_begin(&now, operation_converts((PyObject *)source), "PyArray_NewCopy");
     uint64_t started = clock_ticks();
     PyObject *result = original_new_copy(source, order);
     observe("PyArray_NewCopy", (PyObject *)source, result, 0, started, __builtin_return_address(0));
@@ -126,7 +126,7 @@ probed_cast_to_type(PyArrayObject *source, PyArray_Descr *dtype, int fortran)
         return original_cast_to_type(source, dtype, fortran);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CastToType");
+    operation_begin(&now, operation_converts((PyObject *)source), "PyArray_CastToType");
     uint64_t started = clock_ticks();
     PyObject *result = original_cast_to_type(source, dtype, fortran);
     observe("PyArray_CastToType", (PyObject *)source, result, 0, started,
@@ -144,7 +144,7 @@ probed_ensure_array(PyObject *source)
     }
     Py_INCREF(source);
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_EnsureArray");
+    operation_begin(&now, operation_converts(source), "PyArray_EnsureArray");
     uint64_t started = clock_ticks();
     PyObject *result = original_ensure_array(source);
     observe("PyArray_EnsureArray", source, result, 0, started, __builtin_return_address(0));
@@ -161,7 +161,7 @@ probed_ensure_any_array(PyObject *source)
     }
     Py_INCREF(source);
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_EnsureAnyArray");
+    operation_begin(&now, operation_converts(source), "PyArray_EnsureAnyArray");
     uint64_t started = clock_ticks();
     PyObject *result = original_ensure_any_array(source);
     observe("PyArray_EnsureAnyArray", source, result, 0, started, __builtin_return_address(0));

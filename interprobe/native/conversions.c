@@ -181,12 +181,16 @@ observe(int index, PyObject *self, const call_arguments *call, PyObject *result,
 
 /* Tells the probe of transfers that this call's copy is booked here. */
 static inline void
-begin(operation *now, int index, const call_arguments *call)
+begin(operation *now, int index, PyObject *self, const call_arguments *call)
 {
-    operation_begin(now, OPERATION_CONVERSION, mechanisms[index].mechanism);
+    const mechanism *how = &mechanisms[index];
     if (index == COPYTO) {
+        operation_begin(now, OPERATION_CONVERSION, how->mechanism);
         now->target = array_or_null(argument(call, 0, "dst"));
+        return;
     }
+    PyObject *source = how->method ? self : call->count > 0 ? call->positional[0] : NULL;
+    operation_begin(now, operation_converts(source), how->mechanism);
 }
 
 typedef PyObject *(*fastcall_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -201,7 +205,7 @@ through_fastcall(int index, PyObject *self, PyObject *const *args, Py_ssize_t co
     }
     const call_arguments call = {args, count, names, NULL};
     operation now;
-    begin(&now, index, &call);
+    begin(&now, index, self, &call);
     uint64_t started = clock_ticks();
     PyObject *result = original(self, args, count, names);
     if (result != NULL && ledger_active) {
@@ -220,7 +224,7 @@ through_keywords(int index, PyObject *self, PyObject *args, PyObject *keywords)
     }
     const call_arguments call = {PySequence_Fast_ITEMS(args), PyTuple_GET_SIZE(args), NULL, keywords};
     operation now;
-    begin(&now, index, &call);
+    begin(&now, index, self, &call);
     uint64_t started = clock_ticks();
     PyObject *result = original(self, args, keywords);
     if (result != NULL && ledger_active) {
@@ -240,7 +244,7 @@ through_plain(int index, PyObject *self, PyObject *args)
     const call_arguments call = {tuple ? PySequence_Fast_ITEMS(args) : NULL,
                                  tuple ? PyTuple_GET_SIZE(args) : 0, NULL, NULL};
     operation now;
-    begin(&now, index, &call);
+    begin(&now, index, self, &call);
     uint64_t started = clock_ticks();
     PyObject *result = originals[index](self, args);
     if (result != NULL && ledger_active) {

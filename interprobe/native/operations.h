@@ -43,6 +43,14 @@ typedef struct operation {
 
 extern __thread operation *operations_current;
 
+/* What a conversion of `source` is: where that is an array, the conversion's copy is sure to be booked
+ * from source and result, and its transfers need not be looked at. */
+static inline operation_kind
+operation_converts(PyObject *source)
+{
+    return source != NULL && PyArray_Check(source) ? OPERATION_UNSEEN : OPERATION_CONVERSION;
+}
+
 static inline void
 operation_begin(operation *now, operation_kind kind, const char *mechanism)
 {

@@ -398,7 +398,9 @@ test_and_measure(void)
 {
     ptrdiff_t step = 0;
     npy_intp extent = 3;
-    PyArray_Descr *swapped = PyArray_DescrNewByteorder(PyArray_DescrFromType(NPY_FLOAT), NPY_SWAP);
+    PyArray_Descr *native = PyArray_DescrFromType(NPY_FLOAT);
+    PyArray_Descr *swapped = PyArray_DescrNewByteorder(native, NPY_SWAP);
+    Py_DECREF(native);
     PyObject *source = swapped == NULL ? NULL : PyArray_Zeros(1, &extent, swapped, 0);
     PyObject *result = NULL;
     if (source != NULL) {
