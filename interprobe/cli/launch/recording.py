@@ -47,6 +47,8 @@ class ProgramRecording:
             sampler: Samples resident memory meanwhile.
         """
         self._program = program
+        # A file name need not be valid text; a trace must be.
+        self._words = [os.fsencode(word).decode("utf-8", "replace") for word in program.command]
         self._own_paths = program.own_paths
         self._imports = imports
         self._deliver = deliver
@@ -170,7 +172,7 @@ class ProgramRecording:
 
                 self._register_source()
             recorder = Recorder(
-                argv=self._program.command, own_paths=self._own_paths, folder=self._folder
+                argv=self._words, own_paths=self._own_paths, folder=self._folder
             )
             recorder.start()
         except Exception as error:
