@@ -16,10 +16,6 @@ cdef extern from *:
     int import_numpy() except -1
     int INTERPROBE_ABI
 
-cdef extern from "pthread.h" nogil:
-    int pthread_atfork(void (*prepare)() noexcept nogil, void (*parent)() noexcept nogil,
-                       void (*child)() noexcept nogil)
-
 cdef extern from "clock.h":
     void clock_select()
 
@@ -48,9 +44,6 @@ cdef extern from "origin.h":
 cdef extern from "wrappers.h":
     void wrappers_initialise()
 
-cdef extern from "allocations.h":
-    void allocations_after_fork() nogil
-
 cdef extern from "probe.h":
     ctypedef void (*slot_visitor)(const char *name, void *value, void *context) noexcept
     ctypedef struct probe:
@@ -78,7 +71,6 @@ cdef extern from "ledger.h":
     const void *ledger_snapshot(ledger *book, size_t *size)
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
-    void ledger_after_fork() nogil
 
 cdef extern from "numpy_api.h":
     void **PyArray_API
@@ -286,12 +278,6 @@ def is_user_file(str file):
     return ownership_of(file.encode("utf-8", "replace")) == 0
 
 
-cdef void after_fork_in_child() noexcept nogil:
-    # Also runs where native code forks without Python's knowledge; touches nothing of Python's.
-    allocations_after_fork()
-    ledger_after_fork()
-
-
 import_numpy()
 clock_select()
 frames_initialise()
@@ -304,4 +290,3 @@ def _initialise_origin():
 
 
 _initialise_origin()
-pthread_atfork(NULL, NULL, after_fork_in_child)

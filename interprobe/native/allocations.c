@@ -28,29 +28,6 @@ static block *blocks; /* open addressing, linear probing */
 static size_t blocks_size, blocks_used;
 static uint64_t serials;
 static bool watching; /* the hooks are in place: no end of a block passes unseen */
-static char lock; /* allocations may come from threads without the GIL */
-
-static inline void
-acquire(void)
-{
-    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-}
-
-static inline void
-release(void)
-{
-    __atomic_clear(&lock, __ATOMIC_RELEASE);
-}
-
-void
-allocations_after_fork(void)
-{
-    release();
-}
 
 static inline size_t
 home_of(const void *data, size_t size)
@@ -126,14 +103,14 @@ note_end(void *data)
         return 0;
     }
     uint64_t bytes = 0;
-    acquire();
+    ledger_lock();
     block *found = find(data);
     if (found != NULL) {
         bytes = found->bytes;
         ledger_freed(found->serial, found->bytes, found->booked);
         forget(found);
     }
-    release();
+    ledger_unlock();
     return bytes;
 }
 
@@ -144,7 +121,7 @@ note_start(void *data, size_t bytes)
         return;
     }
     bool attached = frames_thread_attached();
-    acquire();
+    ledger_lock();
     if ((blocks_used + 1) * 2 <= blocks_size || grow()) {
         size_t slot = home_of(data, blocks_size);
         while (blocks[slot].data != NULL && blocks[slot].data != data) {
@@ -159,16 +136,16 @@ note_start(void *data, size_t bytes)
         uint64_t serial = ++serials;
         blocks[slot] = (block){data, bytes, serial, ledger_allocated(serial, bytes, attached)};
     }
-    release();
+    ledger_unlock();
 }
 
 uint64_t
 allocations_serial(const void *data)
 {
-    acquire();
+    ledger_lock();
     block *found = find(data);
     uint64_t serial = found == NULL ? 0 : found->serial;
-    release();
+    ledger_unlock();
     return serial;
 }
 
@@ -176,7 +153,7 @@ uint64_t
 allocations_serial_of_block(const void *data, uint64_t bytes)
 {
     uint64_t serial = 0;
-    acquire();
+    ledger_lock();
     block *found = find(data);
     if (found != NULL) {
         serial = found->serial;
@@ -189,17 +166,17 @@ allocations_serial_of_block(const void *data, uint64_t bytes)
         blocks[slot] = (block){(void *)data, bytes, serial, 0}; /* no ledger counted it */
         blocks_used++;
     }
-    release();
+    ledger_unlock();
     return serial;
 }
 
 uint64_t
 allocations_bytes(const void *data)
 {
-    acquire();
+    ledger_lock();
     block *found = find(data);
     uint64_t bytes = found == NULL ? 0 : found->bytes;
-    release();
+    ledger_unlock();
     return bytes;
 }
 
@@ -255,21 +232,34 @@ default_allocator(void)
     return &handler->allocator;
 }
 
+static void
+restore(void)
+{
+    release_slot((void **)&patched->malloc, (void *)probed_malloc, (void *)original.malloc);
+    release_slot((void **)&patched->calloc, (void *)probed_calloc, (void *)original.calloc);
+    release_slot((void **)&patched->realloc, (void *)probed_realloc, (void *)original.realloc);
+    release_slot((void **)&patched->free, (void *)probed_free, (void *)original.free);
+}
+
 static int
 install(void)
 {
-    PyDataMemAllocator *target = default_allocator();
-    if (target == NULL) {
+    patched = default_allocator();
+    if (patched == NULL) {
         return -1;
     }
-    original = *target;
-    patched = target;
-    if (patch_pointer((void **)&target->free, (void *)probed_free, "NumPy's memory handler") < 0) {
+    const char *what = "NumPy's memory handler";
+    /* free first: a block must not come in whose end is not seen. */
+    if (claim_slot((void **)&patched->free, (void *)probed_free, (void **)&original.free, what) < 0 ||
+        claim_slot((void **)&patched->malloc, (void *)probed_malloc, (void **)&original.malloc,
+                   what) < 0 ||
+        claim_slot((void **)&patched->calloc, (void *)probed_calloc, (void **)&original.calloc,
+                   what) < 0 ||
+        claim_slot((void **)&patched->realloc, (void *)probed_realloc, (void **)&original.realloc,
+                   what) < 0) {
+        restore();
         return -1;
     }
-    target->malloc = probed_malloc;
-    target->calloc = probed_calloc;
-    target->realloc = probed_realloc;
     watching = true;
     return 0;
 }
@@ -277,16 +267,13 @@ install(void)
 static void
 uninstall(void)
 {
-    patched->malloc = original.malloc;
-    patched->calloc = original.calloc;
-    patched->realloc = original.realloc;
-    patched->free = original.free;
-    acquire();
+    restore();
+    ledger_lock();
     watching = false;
     free(blocks); /* no ledger is open any more: nothing asks for these blocks */
     blocks = NULL;
     blocks_size = blocks_used = 0;
-    release();
+    ledger_unlock();
 }
 
 static void

@@ -15,7 +15,4 @@ uint64_t allocations_serial_of_block(const void *data, uint64_t bytes);
 /* Bytes of the live block that starts at `data`, or 0 where it is not known. */
 uint64_t allocations_bytes(const void *data);
 
-/* After fork, in the child: the lock may be held by a thread that is not there. */
-void allocations_after_fork(void);
-
 #endif

@@ -227,12 +227,13 @@ static void
 uninstall(void)
 {
     if (dlpack != NULL) {
-        dlpack->ml_meth = original_dlpack;
+        release_slot((void **)&dlpack->ml_meth, (void *)probed_dlpack, (void *)original_dlpack);
         dlpack = NULL;
     }
     for (int i = 0; i < RAW_COUNT; i++) {
         if (definitions[i] != NULL) {
-            definitions[i]->get = original_getters[i];
+            release_slot((void **)&definitions[i]->get, (void *)trampolines[i],
+                         (void *)original_getters[i]);
             definitions[i] = NULL; /* the originals stay: a call may still be inside a trampoline */
         }
     }
@@ -258,21 +259,20 @@ static int
 install(void)
 {
     PyBufferProcs *procs = PyArray_Type.tp_as_buffer;
-    if (procs == NULL || procs->bf_getbuffer == NULL || procs->bf_getbuffer == probed_getbuffer) {
+    if (procs == NULL || procs->bf_getbuffer == NULL) {
         PyErr_SetString(PyExc_RuntimeError, "this NumPy's ndarray has no buffer to watch");
         return -1;
     }
-    original_getbuffer = procs->bf_getbuffer;
+    getbufferproc original = original_getbuffer ? original_getbuffer : procs->bf_getbuffer;
     PyWrapperDescrObject *wrapper = buffer_wrapper();
 #if PY_VERSION_HEX >= 0x030C0000
-    if (wrapper == NULL || wrapper->d_wrapped != (void *)original_getbuffer) {
+    if (wrapper == NULL || wrapper->d_wrapped != (void *)original) {
         PyErr_SetString(PyExc_RuntimeError, "this Python fills buffer slots differently");
         return -1;
     }
 #endif
-    /* Each pointer is first written the careful way where it may lie in read-only memory. */
-    if (patch_pointer((void **)&procs->bf_getbuffer, (void *)probed_getbuffer, "ndarray's buffer") <
-        0) {
+    if (claim_slot((void **)&procs->bf_getbuffer, (void *)probed_getbuffer,
+                   (void **)&original_getbuffer, "ndarray's buffer") < 0) {
         return -1;
     }
     for (int i = 0; i < RAW_COUNT; i++) {
@@ -280,8 +280,8 @@ install(void)
         if (definition == NULL) {
             return refuse(attributes[i]);
         }
-        original_getters[i] = definition->get;
-        if (patch_pointer((void **)&definition->get, (void *)trampolines[i], manners[i]) < 0) {
+        if (claim_slot((void **)&definition->get, (void *)trampolines[i],
+                       (void **)&original_getters[i], manners[i]) < 0) {
             return refuse(attributes[i]);
         }
         definitions[i] = definition;
@@ -290,8 +290,8 @@ install(void)
     if (method == NULL) {
         return refuse("__dlpack__");
     }
-    original_dlpack = method->ml_meth;
-    if (patch_pointer((void **)&method->ml_meth, (void *)probed_dlpack, "ndarray.__dlpack__") < 0) {
+    if (claim_slot((void **)&method->ml_meth, (void *)probed_dlpack, (void **)&original_dlpack,
+                   "ndarray.__dlpack__") < 0) {
         return refuse("__dlpack__");
     }
     dlpack = method;

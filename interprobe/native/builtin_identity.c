@@ -74,17 +74,27 @@ wrapper_called(const char *name)
     return known ? (PyWrapperDescrObject *)wrapper : NULL;
 }
 
+/* Another tool's function, put there since, stays. */
 static void
-replace(hashfunc hash, richcmpfunc compare)
+exchange(void **slot, void *from, void *to)
+{
+    if (*slot == from) {
+        *slot = to;
+    }
+}
+
+static void
+replace(hashfunc hash, richcmpfunc compare, hashfunc by_hash, richcmpfunc by_compare)
 {
     for (int i = 0; i < TYPE_COUNT; i++) {
-        builtin_types[i]->tp_hash = hash;
-        builtin_types[i]->tp_richcompare = compare;
+        exchange((void **)&builtin_types[i]->tp_hash, (void *)hash, (void *)by_hash);
+        exchange((void **)&builtin_types[i]->tp_richcompare, (void *)compare, (void *)by_compare);
     }
     for (int i = 0; i < WRAPPER_COUNT; i++) {
         PyWrapperDescrObject *wrapper = wrapper_called(wrapper_names[i]);
         if (wrapper != NULL) {
-            wrapper->d_wrapped = i == 0 ? (void *)hash : (void *)compare;
+            exchange(&wrapper->d_wrapped, i == 0 ? (void *)hash : (void *)compare,
+                     i == 0 ? (void *)by_hash : (void *)by_compare);
         }
     }
 }
@@ -93,14 +103,17 @@ int
 builtin_identity_hold(void)
 {
     if (holders == 0) {
-        original_hash = PyCFunction_Type.tp_hash;
-        original_compare = PyCFunction_Type.tp_richcompare;
-        if (PyCMethod_Type.tp_hash != original_hash ||
+        if (original_hash == NULL) {
+            original_hash = PyCFunction_Type.tp_hash;
+            original_compare = PyCFunction_Type.tp_richcompare;
+        }
+        if (PyCFunction_Type.tp_hash != original_hash || PyCMethod_Type.tp_hash != original_hash ||
+            PyCFunction_Type.tp_richcompare != original_compare ||
             PyCMethod_Type.tp_richcompare != original_compare) {
             PyErr_SetString(PyExc_RuntimeError, "this Python compares builtins differently");
             return -1;
         }
-        replace(probed_hash, probed_compare);
+        replace(original_hash, original_compare, probed_hash, probed_compare);
     }
     holders++;
     return 0;
@@ -110,7 +123,7 @@ void
 builtin_identity_release(void)
 {
     if (--holders == 0) {
-        replace(original_hash, original_compare);
+        replace(probed_hash, probed_compare, original_hash, original_compare);
         address_map_clear(&originals);
     }
 }

@@ -49,11 +49,15 @@ observe(const char *mechanism, PyObject *source, PyObject *result, int flags, ui
     if (flags & NPY_ARRAY_ENSURECOPY) {
         done.demanded |= NPY_ARRAY_OWNDATA;
     }
+    /* C code may ask for an array while an exception is on its way (a destructor that is run by it). */
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
     if (PyArray_Check(source)) {
         copies_of_array(&done, (PyArrayObject *)source, array);
     } else {
         copies_of_object(&done, source, array);
     }
+    PyErr_Restore(type, value, traceback);
 }
 
 static PyObject *
@@ -63,12 +67,14 @@ probed_from_any(PyObject *source, PyArray_Descr *dtype, int least, int most, int
     if (!ledger_active) {
         return original_from_any(source, dtype, least, most, flags, context);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     operation now;
     operation_begin(&now, operation_converts(source), "PyArray_FromAny");
     uint64_t started = clock_ticks();
     PyObject *result = original_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_FromAny", source, result, flags, started, __builtin_return_address(0));
     operation_end(&now);
+    Py_XDECREF(source);
     return result;
 }
 
@@ -79,12 +85,14 @@ probed_check_from_any(PyObject *source, PyArray_Descr *dtype, int least, int mos
     if (!ledger_active) {
         return original_check_from_any(source, dtype, least, most, flags, context);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     operation now;
     operation_begin(&now, operation_converts(source), "PyArray_CheckFromAny");
     uint64_t started = clock_ticks();
     PyObject *result = original_check_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_CheckFromAny", source, result, flags, started, __builtin_return_address(0));
     operation_end(&now);
+    Py_XDECREF(source);
     return result;
 }
 
@@ -94,6 +102,7 @@ probed_from_array(PyArrayObject *source, PyArray_Descr *dtype, int flags)
     if (!ledger_active) {
         return original_from_array(source, dtype, flags);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     operation now;
     operation_begin(&now, operation_converts((PyObject *)source), "PyArray_FromArray");
     uint64_t started = clock_ticks();
@@ -101,6 +110,7 @@ probed_from_array(PyArrayObject *source, PyArray_Descr *dtype, int flags)
     observe("PyArray_FromArray", (PyObject *)source, result, flags, started,
             __builtin_return_address(0));
     operation_end(&now);
+    Py_XDECREF(source);
     return result;
 }
 
@@ -110,12 +120,14 @@ probed_new_copy(PyArrayObject *source, NPY_ORDER order)
     if (!ledger_active) {
         return original_new_copy(source, order);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     operation now;
     operation_begin(&now, operation_converts((PyObject *)source), "PyArray_NewCopy");
     uint64_t started = clock_ticks();
     PyObject *result = original_new_copy(source, order);
     observe("PyArray_NewCopy", (PyObject *)source, result, 0, started, __builtin_return_address(0));
     operation_end(&now);
+    Py_XDECREF(source);
     return result;
 }
 
@@ -125,6 +137,7 @@ probed_cast_to_type(PyArrayObject *source, PyArray_Descr *dtype, int fortran)
     if (!ledger_active) {
         return original_cast_to_type(source, dtype, fortran);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     operation now;
     operation_begin(&now, operation_converts((PyObject *)source), "PyArray_CastToType");
     uint64_t started = clock_ticks();
@@ -132,10 +145,11 @@ probed_cast_to_type(PyArrayObject *source, PyArray_Descr *dtype, int fortran)
     observe("PyArray_CastToType", (PyObject *)source, result, 0, started,
             __builtin_return_address(0));
     operation_end(&now);
+    Py_XDECREF(source);
     return result;
 }
 
-/* These two steal the reference to their source, which must outlive the call to be looked at. */
+/* These two steal the reference to their source. */
 static PyObject *
 probed_ensure_array(PyObject *source)
 {
@@ -148,8 +162,8 @@ probed_ensure_array(PyObject *source)
     uint64_t started = clock_ticks();
     PyObject *result = original_ensure_array(source);
     observe("PyArray_EnsureArray", source, result, 0, started, __builtin_return_address(0));
-    Py_DECREF(source);
     operation_end(&now);
+    Py_DECREF(source);
     return result;
 }
 
@@ -165,8 +179,8 @@ probed_ensure_any_array(PyObject *source)
     uint64_t started = clock_ticks();
     PyObject *result = original_ensure_any_array(source);
     observe("PyArray_EnsureAnyArray", source, result, 0, started, __builtin_return_address(0));
-    Py_DECREF(source);
     operation_end(&now);
+    Py_DECREF(source);
     return result;
 }
 
@@ -178,7 +192,10 @@ observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source
     if (ledger_active && PyArray_NDIM(source) > 0) {
         const conversion done = {.mechanism = mechanism, .existing = true, .started = started,
                                  .caller = (uint64_t)(uintptr_t)caller};
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
         copies_of_array(&done, source, target);
+        PyErr_Restore(type, value, traceback);
     }
 }
 
@@ -247,7 +264,7 @@ static void
 restore(int count)
 {
     for (int i = 0; i < count; i++) {
-        PyArray_API[entries[i].slot] = *entries[i].original;
+        release_slot(&PyArray_API[entries[i].slot], entries[i].trampoline, *entries[i].original);
     }
 }
 
@@ -255,8 +272,8 @@ static int
 install(void)
 {
     for (int i = 0; i < ENTRY_COUNT; i++) {
-        *entries[i].original = PyArray_API[entries[i].slot];
-        if (patch_pointer(&PyArray_API[entries[i].slot], entries[i].trampoline, entries[i].name) < 0) {
+        if (claim_slot(&PyArray_API[entries[i].slot], entries[i].trampoline, entries[i].original,
+                       entries[i].name) < 0) {
             restore(i);
             return -1;
         }

@@ -11,6 +11,7 @@
 #include "operations.h"
 #include "probe.h"
 
+#include <numpy/arrayscalars.h>
 #include <string.h>
 
 /* How a mechanism is asked for an order and a copy; positions count what follows the subject. */
@@ -19,7 +20,7 @@ typedef struct {
     const char *name;     /* of the function or method */
     bool method;          /* of ndarray; the subject is self. Else of numpy._core.multiarray. */
     bool by_name;         /* the name itself asks for a copy */
-    bool contiguous_view; /* copies only where no view in that order exists: ravel, reshape */
+    bool contiguous_view; /* lines up the elements in that order: ravel, reshape, flatten */
     char order;           /* fixed ('C', 'F'), or the default of the parameter, lower case */
     int order_position;   /* -1: by keyword only */
     int copy_position;    /* -1: by keyword only; -2: no such parameter */
@@ -35,7 +36,7 @@ typedef struct {
     X(6, {"ndarray.copy", "copy", true, true, false, 'k', -2, -2})                             \
     X(7, {"ndarray.ravel", "ravel", true, false, true, 'c', 0, -2})                            \
     X(8, {"ndarray.reshape", "reshape", true, false, true, 'c', -1, -1})                       \
-    X(9, {"ndarray.flatten", "flatten", true, true, false, 'k', -2, -2})                       \
+    X(9, {"ndarray.flatten", "flatten", true, true, true, 'c', 0, -2})                         \
     X(10, {"ndarray.tobytes", "tobytes", true, true, false, 'c', 0, -2})                       \
     X(11, {"ndarray.__copy__", "__copy__", true, true, false, 'k', -2, -2})                    \
     X(12, {"numpy.copyto", "copyto", false, true, false, 'k', -2, -2})
@@ -45,7 +46,7 @@ static const mechanism mechanisms[] = {MECHANISMS(ENTRY)};
 enum { MECHANISM_COUNT = sizeof mechanisms / sizeof mechanisms[0], COPYTO = 12 };
 
 static PyMethodDef *definitions[MECHANISM_COUNT]; /* NumPy's own, static in its module */
-static PyCFunction originals[MECHANISM_COUNT];
+static PyCFunction originals[MECHANISM_COUNT];    /* set once, for the life of the process */
 
 /* A call in any calling convention. */
 typedef struct {
@@ -122,6 +123,9 @@ bytes_written(PyArrayObject *target, const call_arguments *call, uint64_t *bytes
     if (mask == NULL || mask == Py_True) {
         return true;
     }
+    if (PyArray_IsScalar(mask, Bool)) {
+        return PyArrayScalar_VAL(mask, Bool) != 0;
+    }
     if (!PyArray_Check(mask) || !PyArray_ISBOOL((PyArrayObject *)mask)) {
         return false;
     }
@@ -150,7 +154,7 @@ observe_copyto(conversion *done, const call_arguments *call)
 }
 
 static void
-observe(int index, PyObject *self, const call_arguments *call, PyObject *result, uint64_t started)
+look_at(int index, PyObject *self, const call_arguments *call, PyObject *result, uint64_t started)
 {
     const mechanism *how = &mechanisms[index];
     conversion done = {.mechanism = how->mechanism, .started = started};
@@ -169,6 +173,10 @@ observe(int index, PyObject *self, const call_arguments *call, PyObject *result,
         char order = order_asked_for(how, call, subjects);
         done.demanded = demanded_flags(how, order, source);
         done.asked_for = copy_asked_for(how, call);
+        if (how->contiguous_view) {
+            done.traversal = done.demanded == NPY_ARRAY_F_CONTIGUOUS ? 'F' : 'C';
+            done.demanded = how->by_name ? 0 : done.demanded;
+        }
         if (PyBytes_Check(result)) {
             copies_to_bytes(&done, source, result);
         } else if (PyArray_Check(result)) {
@@ -177,6 +185,13 @@ observe(int index, PyObject *self, const call_arguments *call, PyObject *result,
     } else if (PyArray_Check(result)) {
         copies_of_object(&done, subject, (PyArrayObject *)result);
     }
+}
+
+static void
+observe(int index, PyObject *self, const call_arguments *call, PyObject *result, uint64_t started)
+{
+    look_at(index, self, call, result, started);
+    PyErr_Clear(); /* a result means that no exception was set before */
 }
 
 /* Tells the probe of transfers that this call's copy is booked here. */
@@ -318,14 +333,22 @@ trampoline_for(int index, int flags)
     }
 }
 
+static PyCFunction
+trampoline_of(int index)
+{
+    return trampoline_for(index, definitions[index]->ml_flags);
+}
+
 static void
 uninstall(void)
 {
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         if (definitions[i] != NULL) {
-            definitions[i]->ml_meth = originals[i];
+            /* Originals stay: a call may still be inside a trampoline. */
+            release_slot((void **)&definitions[i]->ml_meth, (void *)trampoline_of(i),
+                         (void *)originals[i]);
             builtin_identity_forget(definitions[i]);
-            definitions[i] = NULL; /* originals stay: a call may still be inside a trampoline */
+            definitions[i] = NULL;
         }
     }
     builtin_identity_release();
@@ -348,14 +371,15 @@ install(void)
             uninstall();
             return -1;
         }
-        originals[i] = definition->ml_meth;
-        if (!builtin_identity_note(definition, originals[i])) {
+        PyCFunction original = originals[i] != NULL ? originals[i] : definition->ml_meth;
+        if (!builtin_identity_note(definition, original)) {
             PyErr_NoMemory();
             uninstall();
             return -1;
         }
-        if (patch_pointer((void **)&definition->ml_meth, (void *)trampoline,
-                          mechanisms[i].mechanism) < 0) {
+        if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&originals[i],
+                       mechanisms[i].mechanism) < 0) {
+            builtin_identity_forget(definition);
             uninstall();
             return -1;
         }

@@ -35,9 +35,10 @@ mix(uint64_t hash, uint64_t word)
 static uint64_t
 class_of(const layout *is)
 {
-    return (uint64_t)is->elsize << 32 | (uint64_t)(uint8_t)is->kind << 24 |
-           (uint64_t)(uint8_t)is->byteorder << 16 | (uint64_t)(uint8_t)is->order << 8 |
-           (uint64_t)is->ndim << 2 | (uint64_t)is->aligned << 1 | (uint64_t)is->writeable;
+    return mix((uint64_t)is->elsize,
+               (uint64_t)(uint8_t)is->kind << 40 | (uint64_t)(uint8_t)is->byteorder << 32 |
+                   (uint64_t)(uint8_t)is->order << 24 | (uint64_t)is->ndim << 8 |
+                   (uint64_t)is->aligned << 1 | (uint64_t)is->writeable);
 }
 
 bool

@@ -19,7 +19,8 @@
 
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
-static PyObject *name_name, *name_argtypes;
+static PyObject *name_name;
+static PyGetSetDef *argtypes_of; /* ctypes' own: a subclass may have a property of that name */
 
 static void
 resolve_call(call_event *event, void *context)
@@ -36,7 +37,7 @@ resolve_call(call_event *event, void *context)
         event->function = text != NULL ? text : event->function;
     }
     Py_XDECREF(name);
-    PyObject *argtypes = PyObject_GetAttr(call->callable, name_argtypes); /* a C getter's tuple */
+    PyObject *argtypes = argtypes_of->get(call->callable, argtypes_of->closure);
     bool prototyped = argtypes != NULL && PyTuple_Check(argtypes);
     for (int i = 0; i < event->argument_count; i++) {
         call_argument *argument = (call_argument *)&event->arguments[i];
@@ -135,15 +136,30 @@ call_wrapper(PyTypeObject *base)
     return known ? (PyWrapperDescrObject *)wrapper : NULL;
 }
 
+/* NULL with an exception where the attribute has no getter in C. */
+static PyGetSetDef *
+getter_of(PyTypeObject *type, const char *name)
+{
+    PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
+    if (descriptor == NULL || !Py_IS_TYPE(descriptor, &PyGetSetDescr_Type)) {
+        Py_XDECREF(descriptor);
+        PyErr_Format(PyExc_RuntimeError, "this Python's ctypes functions have no C getter of %s", name);
+        return NULL;
+    }
+    PyGetSetDef *getter = ((PyGetSetDescrObject *)descriptor)->d_getset;
+    Py_DECREF(descriptor); /* the type keeps it */
+    return getter;
+}
+
 static int
 install(void)
 {
     if (function_base == NULL) {
         function_base = (PyTypeObject *)attribute_of("_ctypes", "CFuncPtr");
         name_name = PyUnicode_InternFromString("__name__");
-        name_argtypes = PyUnicode_InternFromString("argtypes");
+        argtypes_of = function_base == NULL ? NULL : getter_of(function_base, "argtypes");
     }
-    if (function_base == NULL || name_name == NULL || name_argtypes == NULL) {
+    if (function_base == NULL || name_name == NULL || argtypes_of == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }
@@ -153,6 +169,10 @@ install(void)
     PyWrapperDescrObject *wrapper = call_wrapper(function_base);
     if (wrapper == NULL || wrapper->d_wrapped != (void *)function_base->tp_call) {
         PyErr_SetString(PyExc_RuntimeError, "this Python calls ctypes functions differently");
+        return -1;
+    }
+    if (original_call != NULL && function_base->tp_call != original_call) {
+        PyErr_SetString(PyExc_RuntimeError, "another tool has replaced how ctypes functions are called");
         return -1;
     }
     original_call = function_base->tp_call;

@@ -178,13 +178,14 @@ import_statements_watch(void)
     }
     PyCFunctionObject *builtin = (PyCFunctionObject *)function;
     twin = PyCFunction_NewEx(definition, builtin->m_self, builtin->m_module);
-    original = definition->ml_meth;
-    if (twin == NULL || !builtin_identity_note(definition, original)) {
+    if (twin == NULL ||
+        !builtin_identity_note(definition, original != NULL ? original : definition->ml_meth)) {
         Py_CLEAR(twin);
         PyErr_NoMemory();
         return -1;
     }
-    if (patch_pointer((void **)&definition->ml_meth, (void *)trampoline, "__import__") < 0) {
+    if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&original,
+                   "__import__") < 0) {
         builtin_identity_forget(definition);
         Py_CLEAR(twin);
         return -1;
@@ -205,7 +206,11 @@ import_statements_restore(void)
         Py_CLEAR(twin);
     }
     if (definition != NULL) {
-        definition->ml_meth = original; /* which stays known: a call may be inside of ours */
+        PyCFunction hook = definition->ml_flags == (METH_FASTCALL | METH_KEYWORDS)
+                               ? (PyCFunction)(void (*)(void))probed_import_fast
+                               : (PyCFunction)(void (*)(void))probed_import_tuple;
+        /* The original stays known: a call may be inside of the hook. */
+        release_slot((void **)&definition->ml_meth, (void *)hook, (void *)original);
         builtin_identity_forget(definition);
         definition = NULL;
     }

@@ -58,6 +58,9 @@ bool layout_is_broadcast(const layout *a);
 /* Whether the memory extents of both arrays overlap: the test that tells a view from a copy. */
 bool layout_overlap(const layout *a, const layout *b);
 
+/* Whether both are the same elements at the same addresses. */
+bool layout_same_memory(const layout *a, const layout *b);
+
 /* Writes NumPy's name of the element type, without running Python. */
 void layout_type_name(const layout *in, char *name, size_t size);
 

@@ -6,6 +6,7 @@
 #include "ledger_region.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +17,24 @@ int ledger_active = 0;
 ledger *ledger_active_books[LEDGER_MAXIMUM_OPEN];
 ledger *ledger_open_books[LEDGER_MAXIMUM_OPEN];
 static uint64_t ledger_serials;
-static uint64_t newest_block;
+static uint64_t newest_block; /* guarded by the lock */
+static char lock;
+
+void
+ledger_lock(void)
+{
+    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+void
+ledger_unlock(void)
+{
+    __atomic_clear(&lock, __ATOMIC_RELEASE);
+}
 
 ledger *
 ledger_new(const char *path)
@@ -40,8 +58,10 @@ ledger_new(const char *path)
     }
     book->slot = slot;
     book->serial = ++ledger_serials;
-    book->first_block = __atomic_load_n(&newest_block, __ATOMIC_RELAXED) + 1;
-    __atomic_store_n(&ledger_open_books[slot], book, __ATOMIC_RELEASE);
+    ledger_lock();
+    book->first_block = newest_block + 1;
+    ledger_open_books[slot] = book;
+    ledger_unlock();
     return book;
 }
 
@@ -49,7 +69,9 @@ void
 ledger_delete(ledger *book)
 {
     ledger_pause(book);
-    __atomic_store_n(&ledger_open_books[book->slot], NULL, __ATOMIC_RELEASE);
+    ledger_lock();
+    ledger_open_books[book->slot] = NULL;
+    ledger_unlock();
     munmap(book->region, LEDGER_REGION);
     region_forget(book);
     free(book->description);
@@ -65,8 +87,10 @@ ledger_resume(ledger *book)
     }
     book->resumed_ticks = clock_ticks();
     book->active = true;
+    ledger_lock();
     ledger_active_books[ledger_active] = book;
     __atomic_store_n(&ledger_active, ledger_active + 1, __ATOMIC_RELEASE);
+    ledger_unlock();
 }
 
 void
@@ -77,13 +101,15 @@ ledger_pause(ledger *book)
     }
     region_header(book)->active_ticks += clock_ticks() - book->resumed_ticks;
     book->active = false;
+    ledger_lock();
     for (int i = 0; i < ledger_active; i++) {
         if (ledger_active_books[i] == book) {
             ledger_active_books[i] = ledger_active_books[ledger_active - 1];
             __atomic_store_n(&ledger_active, ledger_active - 1, __ATOMIC_RELEASE);
-            return;
+            break;
         }
     }
+    ledger_unlock();
 }
 
 void
@@ -139,15 +165,15 @@ go_on_in_child(ledger *book)
     region_forget(book);
     region_header(book)->parent = parent;
     book->serial = ++ledger_serials; /* calls that began before the fork are the parent's */
-    book->first_block = __atomic_load_n(&newest_block, __ATOMIC_RELAXED) + 1;
+    book->first_block = newest_block + 1;
     book->resumed_ticks = clock_ticks();
     if (book->description != NULL) {
         ledger_describe(book, book->description);
     }
 }
 
-void
-ledger_after_fork(void)
+static void
+after_fork_in_child(void)
 {
     for (int i = 0; i < LEDGER_MAXIMUM_OPEN; i++) {
         ledger *book = ledger_open_books[i];
@@ -164,6 +190,15 @@ ledger_after_fork(void)
         }
     }
     ledger_active = kept;
+    ledger_unlock();
+}
+
+/* A fork in another thread must not freeze the lock, nor the tables that it guards, half-way. Also runs
+ * where native code forks without Python's knowledge: touches nothing of Python's. */
+__attribute__((constructor)) static void
+guard_forks(void)
+{
+    pthread_atfork(ledger_lock, ledger_unlock, after_fork_in_child);
 }
 
 /* Doubles the bins' span until `now` falls into one, joining neighbours. */
@@ -202,7 +237,7 @@ uint64_t
 ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
 {
     uint64_t booked = 0;
-    __atomic_store_n(&newest_block, serial, __ATOMIC_RELAXED);
+    newest_block = serial;
     uint64_t now = clock_ticks();
     for (int i = 0; i < ledger_active; i++) {
         ledger_header *header = region_header(ledger_active_books[i]);

@@ -243,7 +243,8 @@ typedef struct {
 
 typedef struct ledger ledger;
 
-/* All functions below need the GIL, except ledger_allocated, ledger_freed and ledger_after_fork. */
+/* All functions below need the GIL, except ledger_allocated and ledger_freed. In a forked
+ * child, ledgers in files go on in files of the child's own; others end. */
 
 typedef struct ledger ledger;
 
@@ -279,14 +280,16 @@ void ledger_begin_call(call_event *event, call_ticket *ticket,
 void ledger_end_call(const call_ticket *ticket, uint64_t ended, uint64_t ticks,
                      uint64_t ticks_self, uint64_t bytes_copied);
 
-/* Array data came or went; called under the allocation probe's lock. `serial` numbers the
+/* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
  * again at its end, so that a block that outlives a pause is still taken off the right books.
  * `attached`: the GIL is held. */
 uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
 void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
 
-/* In a forked child: ledgers in files go on in files of the child's own, others end. */
-void ledger_after_fork(void);
+/* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
+ * stops a ledger take turns. Held for a few instructions, never across Python code. */
+void ledger_lock(void);
+void ledger_unlock(void);
 
 #endif

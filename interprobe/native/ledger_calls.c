@@ -63,12 +63,16 @@ static void
 keep_arguments(call_entry *entry, const call_event *event)
 {
     char *cursor = (char *)(entry + 1);
-    for (int i = 0; i < event->argument_count; i++) {
+    for (int i = 0; i < event->argument_count && i < (int)entry->argument_count; i++) {
         argument_entry *argument = (argument_entry *)cursor;
         cursor += sizeof *argument;
         if (argument->has_layout) {
-            layout_store((stored_layout *)cursor, &event->arguments[i].given);
-            cursor += layout_stored_size(event->arguments[i].given.ndim);
+            stored_layout *kept = (stored_layout *)cursor;
+            /* The key is a hash: never write more than the entry has room for. */
+            if (event->arguments[i].has_layout && event->arguments[i].given.ndim == kept->ndim) {
+                layout_store(kept, &event->arguments[i].given);
+            }
+            cursor += layout_stored_size(kept->ndim);
         }
     }
 }

@@ -66,15 +66,14 @@ region_map(ledger *book, const char *path)
 void
 region_forget(ledger *book)
 {
-    entry_table *tables[] = {&book->copies, &book->calls, &book->borrows};
-    for (int i = 0; i < 3; i++) {
+    entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->strings};
+    for (int i = 0; i < 4; i++) {
         free(tables[i]->slots);
         *tables[i] = (entry_table){NULL, 0, 0};
     }
     free(book->place_offsets);
-    free(book->strings);
-    book->place_offsets = book->strings = NULL;
-    book->place_room = book->strings_used = book->strings_room = 0;
+    book->place_offsets = NULL;
+    book->place_room = 0;
 }
 
 entry_offset
@@ -93,26 +92,59 @@ region_append(ledger *book, enum entry_type type, size_t size)
     return offset;
 }
 
+static inline const char *
+text_at(ledger *book, entry_offset offset)
+{
+    return ((string_entry *)(book->region + offset))->text;
+}
+
+/* The slot that holds `text`, or the empty one where it belongs. */
+static entry_offset *
+string_slot(ledger *book, entry_offset *slots, uint32_t size, const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *letter = text; *letter != '\0'; letter++) {
+        hash = (hash ^ (unsigned char)*letter) * 0x100000001b3u; /* FNV-1a */
+    }
+    uint32_t slot = (uint32_t)(hash ^ hash >> 32) & (size - 1);
+    while (slots[slot] != 0 && strcmp(text_at(book, slots[slot]), text) != 0) {
+        slot = (slot + 1) & (size - 1);
+    }
+    return &slots[slot];
+}
+
+static bool
+grow_strings(ledger *book)
+{
+    uint32_t size = book->strings.size ? book->strings.size * 2 : 128;
+    entry_offset *grown = calloc(size, sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < book->strings.size; i++) {
+        entry_offset known = book->strings.slots[i];
+        if (known != 0) {
+            *string_slot(book, grown, size, text_at(book, known)) = known;
+        }
+    }
+    free(book->strings.slots);
+    book->strings.slots = grown;
+    book->strings.size = size;
+    return true;
+}
+
 entry_offset
 region_string(ledger *book, const char *text)
 {
     if (text == NULL) {
         return 0;
     }
-    for (uint32_t i = 0; i < book->strings_used; i++) {
-        string_entry *known = (string_entry *)(book->region + book->strings[i]);
-        if (strcmp(known->text, text) == 0) {
-            return book->strings[i];
-        }
+    if ((book->strings.used + 1) * 2 > book->strings.size && !grow_strings(book)) {
+        return 0;
     }
-    if (book->strings_used == book->strings_room) {
-        uint32_t room = book->strings_room ? book->strings_room * 2 : 64;
-        entry_offset *grown = realloc(book->strings, room * sizeof *grown);
-        if (grown == NULL) {
-            return 0;
-        }
-        book->strings = grown;
-        book->strings_room = room;
+    entry_offset *slot = string_slot(book, book->strings.slots, book->strings.size, text);
+    if (*slot != 0) {
+        return *slot;
     }
     size_t length = strlen(text);
     entry_offset offset = region_append(book, ENTRY_STRING, sizeof(string_entry) + length + 1);
@@ -120,7 +152,8 @@ region_string(ledger *book, const char *text)
         string_entry *entry = (string_entry *)(book->region + offset);
         entry->length = (uint32_t)length;
         memcpy(entry->text, text, length + 1);
-        book->strings[book->strings_used++] = offset;
+        *slot = offset;
+        book->strings.used++;
     }
     return offset;
 }

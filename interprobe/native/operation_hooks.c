@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "copies.h"
 #include "ledger.h"
+#include "builtin_identity.h"
 #include "probe.h"
 
 #include <numpy/ufuncobject.h>
@@ -411,10 +412,14 @@ operations_uninstall(void)
 {
     for (int i = 0; i < COUNT; i++) {
         if (definitions[i] != NULL) {
-            definitions[i]->ml_meth = originals[i];
-            definitions[i] = NULL; /* originals stay: a call may still be inside a trampoline */
+            /* Originals stay: a call may still be inside a trampoline. */
+            release_slot((void **)&definitions[i]->ml_meth,
+                         (void *)trampoline_for(i, definitions[i]->ml_flags), (void *)originals[i]);
+            builtin_identity_forget(definitions[i]);
+            definitions[i] = NULL;
         }
     }
+    builtin_identity_release();
     for (size_t i = 0; i < ufuncs_used; i++) {
         if (ufuncs[i].patched) {
             *vectorcall_of(ufuncs[i].ufunc) = call_ufunc;
@@ -422,38 +427,43 @@ operations_uninstall(void)
         }
     }
     PyMappingMethods *mapping = PyArray_Type.tp_as_mapping;
-    if (mapping->mp_ass_subscript == probed_assign_item) {
-        mapping->mp_ass_subscript = assign_item;
-    }
-    if (mapping->mp_subscript == probed_get_item) {
-        mapping->mp_subscript = get_item;
-    }
+    release_slot((void **)&mapping->mp_ass_subscript, (void *)probed_assign_item,
+                 (void *)assign_item);
+    release_slot((void **)&mapping->mp_subscript, (void *)probed_get_item, (void *)get_item);
 }
 
 int
 operations_install(void)
 {
+    if (builtin_identity_hold() < 0) {
+        return -1;
+    }
     for (int i = 0; i < COUNT; i++) {
         PyMethodDef *definition = definition_of(&table[i]);
         PyCFunction trampoline = definition ? trampoline_for(i, definition->ml_flags) : NULL;
         if (trampoline == NULL) {
             continue;
         }
-        originals[i] = definition->ml_meth;
-        if (patch_pointer((void **)&definition->ml_meth, (void *)trampoline, table[i].mechanism) < 0) {
+        PyCFunction original = originals[i] != NULL ? originals[i] : definition->ml_meth;
+        if (!builtin_identity_note(definition, original)) {
+            PyErr_NoMemory();
+            operations_uninstall();
+            return -1;
+        }
+        if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&originals[i],
+                       table[i].mechanism) < 0) {
+            builtin_identity_forget(definition);
             operations_uninstall();
             return -1;
         }
         definitions[i] = definition;
     }
     PyMappingMethods *mapping = PyArray_Type.tp_as_mapping;
-    assign_item = mapping->mp_ass_subscript;
-    get_item = mapping->mp_subscript;
     if (patch_ufuncs() < 0 ||
-        patch_pointer((void **)&mapping->mp_ass_subscript, (void *)probed_assign_item,
-                      "ndarray's type") < 0 ||
-        patch_pointer((void **)&mapping->mp_subscript, (void *)probed_get_item,
-                      "ndarray's type") < 0) {
+        claim_slot((void **)&mapping->mp_ass_subscript, (void *)probed_assign_item,
+                   (void **)&assign_item, "ndarray's assignment of items") < 0 ||
+        claim_slot((void **)&mapping->mp_subscript, (void *)probed_get_item, (void **)&get_item,
+                   "ndarray's indexing") < 0) {
         operations_uninstall();
         return -1;
     }
