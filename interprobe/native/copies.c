@@ -193,7 +193,7 @@ void
 copies_of_transfer(const conversion *done, const layout *source, const layout *result,
                    unsigned extra, PyArrayObject *operand)
 {
-    unsigned kind = kind_of_transfer(source, result);
+    unsigned kind = kind_of_transfer(source, result, 0);
     unsigned unmet = 0;
     if (extra != 0) {
         kind = extra | (kind & ~(unsigned)KIND_DUPLICATE);

@@ -66,6 +66,7 @@ enum { COUNT = sizeof table / sizeof table[0] };
 
 static PyMethodDef *definitions[COUNT]; /* NULL: not patched */
 static PyCFunction originals[COUNT];
+static bool holds_identity; /* builtins hash and compare as without these hooks */
 
 /* --- builtins ------------------------------------------------------------------------------- */
 
@@ -419,7 +420,10 @@ operations_uninstall(void)
             definitions[i] = NULL;
         }
     }
-    builtin_identity_release();
+    if (holds_identity) {
+        builtin_identity_release();
+        holds_identity = false;
+    }
     for (size_t i = 0; i < ufuncs_used; i++) {
         if (ufuncs[i].patched) {
             *vectorcall_of(ufuncs[i].ufunc) = call_ufunc;
@@ -438,6 +442,7 @@ operations_install(void)
     if (builtin_identity_hold() < 0) {
         return -1;
     }
+    holds_identity = true;
     for (int i = 0; i < COUNT; i++) {
         PyMethodDef *definition = definition_of(&table[i]);
         PyCFunction trampoline = definition ? trampoline_for(i, definition->ml_flags) : NULL;
