@@ -52,11 +52,12 @@ class Recorder:
             raise RuntimeError("this recorder was started before; make a new one")
         sites.apply_ownership(self._own_paths)
         cached = modules_with_cached_table()
-        self._ledger = native.Ledger(None if self._folder is None else self._folder.new_file())
+        book = native.Ledger(None if self._folder is None else self._folder.new_file())
         blind_spots = probes.acquire() + cached
+        self._ledger = book  # from here on there is something for stop() to put back
         self._description = describe_run(self._argv, blind_spots, sites.registered_sources())
-        self._ledger.describe(encode(self._description))
-        self._ledger.resume()
+        book.describe(encode(self._description))
+        book.resume()
 
     def pause(self) -> None:
         """Stop recording for a while; the wall time of the pause is not counted."""

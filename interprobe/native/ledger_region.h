@@ -14,10 +14,9 @@ struct ledger {
     char *path;        /* of the file, or NULL */
     char *description; /* what ledger_describe was given last, or NULL */
     entry_table copies, calls, borrows;
+    entry_table strings;         /* by the text's hash */
     entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
     uint32_t place_room;
-    entry_offset *strings; /* all string entries */
-    uint32_t strings_used, strings_room;
     uint64_t serial;       /* no two ledgers of a process share one */
     uint64_t first_block;  /* allocations before this one are not this ledger's */
     uint64_t resumed_ticks;
