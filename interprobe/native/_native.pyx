@@ -2,7 +2,7 @@
 """The one seam between Python and the native probe layer."""
 
 from cpython.bytes cimport PyBytes_FromStringAndSize
-from libc.errno cimport errno
+from libc.errno cimport EMFILE, ENOMEM, errno
 
 import os
 
@@ -100,10 +100,13 @@ cdef class Ledger:
             path: A file to make, which outlives the process however it ends; None for memory alone.
 
         Raises:
-            OSError: The file cannot be made, or 64 ledgers are open already.
+            OSError: The file cannot be made.
+            MemoryError: 64 ledgers are open already, or there is no room for another.
         """
         cdef bytes name = b"" if path is None else os.fsencode(path)
         self.book = ledger_new(NULL if path is None else <const char *>name)
+        if self.book == NULL and errno in (EMFILE, ENOMEM):
+            raise MemoryError("no room for another ledger: at most 64 recordings can be open at once")
         if self.book == NULL:
             raise OSError(errno, os.strerror(errno), path)
         self.pid = os.getpid()

@@ -106,7 +106,7 @@ def test_copies_of_threads_and_exit_callbacks_are_recorded(tmp_path: Path) -> No
     assert [(copy.count, copy.bytes) for copy in trace.copies] == [(2, 2 * 50 * 60 * 8)]
 
 
-def test_a_forked_child_reports_nothing(tmp_path: Path) -> None:
+def test_a_forked_child_is_part_of_the_one_report(tmp_path: Path) -> None:
     write(
         tmp_path / "program.py",
         """
@@ -120,8 +120,9 @@ def test_a_forked_child_reports_nothing(tmp_path: Path) -> None:
     )
     ending = run(interprobe("run", "--json", "trace.json", "program.py"), tmp_path)
     assert ending.stderr.count(b"interprobe 0.") == 1
-    (copy,) = load(tmp_path / "trace.json").copies
-    assert copy.count == 1
+    trace = load(tmp_path / "trace.json")
+    assert [process.complete for process in trace.processes] == [True, True]
+    assert [(copy.process, copy.count) for copy in trace.copies] == [(0, 1), (1, 1)]
 
 
 def test_programs_of_every_kind(tmp_path: Path) -> None:

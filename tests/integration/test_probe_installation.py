@@ -41,8 +41,10 @@ def test_install_changes_every_slot_and_uninstall_restores_it() -> None:
     shared = before.keys() & during.keys() & after.keys()
     assert {probe for probe, _ in shared} == {
         "allocations",
+        "borrows",
         "conversions",
         "ctypes",
+        "extension-calls",
         "numpy-c-api",
         "transfers",
     }

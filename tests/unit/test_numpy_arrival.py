@@ -10,7 +10,7 @@ from pathlib import Path
 WATCH = """
 import os, sys
 sys.path.insert(0, os.getcwd())
-from interprobe.cli.launch.numpy_arrival import NumpyArrival
+from interprobe.numpy_arrival import NumpyArrival
 arrival = NumpyArrival(lambda: print("arrived", sys.modules["numpy"].READY))
 arrival.watch()
 finders = len(sys.meta_path)
@@ -89,7 +89,7 @@ def test_numpy_that_is_not_installed(tmp_path: Path) -> None:
     assert lines == ["No module named 'numpy'"]
 
 
-def test_a_forked_child_is_not_watched(tmp_path: Path) -> None:
+def test_a_forked_child_waits_for_a_numpy_of_its_own(tmp_path: Path) -> None:
     lines = run(
         tmp_path,
         """
@@ -103,4 +103,4 @@ def test_a_forked_child_is_not_watched(tmp_path: Path) -> None:
             print(len(sys.meta_path) - finders)
         """,
     )
-    assert lines == ["loading", "-1", "-1"]
+    assert lines == ["loading", "arrived True", "-1", "-1"]
