@@ -171,9 +171,7 @@ class ProgramRecording:
                 from interprobe.recorder import Recorder
 
                 self._register_source()
-            recorder = Recorder(
-                argv=self._words, own_paths=self._own_paths, folder=self._folder
-            )
+            recorder = Recorder(argv=self._words, own_paths=self._own_paths, folder=self._folder)
             recorder.start()
         except Exception as error:
             self._failure = error
