@@ -163,6 +163,29 @@ def test_a_package_that_is_run_is_the_user_s_own(tmp_path: Path) -> None:
     assert copy.user_site.file == str(module)
 
 
+def test_words_that_are_no_text(tmp_path: Path) -> None:
+    write(tmp_path / "program.py", "import numpy, os, sys\nprint(os.fsencode(sys.argv[1]))\n")
+    trace, ending = record(tmp_path, "program.py", os.fsdecode(b"caf\xe9"))
+    assert ending == Ending(b"b'caf\\xe9'\n", b"", 0)
+    assert trace.meta.argv == ["program.py", "caf\N{REPLACEMENT CHARACTER}"]
+
+
+def test_warnings_that_are_errors_stop_no_recording(tmp_path: Path) -> None:
+    write(tmp_path / "copying.py", COPYING)
+    words = ["run", "--json", "trace.json", "-o", "report.txt", "copying.py"]
+    ending = run(interprobe(*words), tmp_path, env={"PYTHONWARNINGS": "error"})
+    assert ending == Ending(b"60000.0\n", b"", 0)
+    assert load(tmp_path / "trace.json").bytes_copied == COPIED
+
+
+def test_the_look_of_a_report_is_decided_before_the_program_runs(tmp_path: Path) -> None:
+    source = "import numpy, os\nos.environ.update(FORCE_COLOR='1', COLUMNS='200')\n"
+    write(tmp_path / "program.py", source)
+    report = run(interprobe("run", "program.py"), tmp_path, env={"COLUMNS": "60"}).stderr
+    assert b"\x1b" not in report
+    assert max(len(line) for line in report.decode().splitlines()) <= 60
+
+
 def test_paths_are_those_of_the_start(tmp_path: Path) -> None:
     source = "import numpy, os\nos.mkdir('elsewhere')\nos.chdir('elsewhere')\n"
     write(tmp_path / "program.py", source)

@@ -31,35 +31,12 @@ class Output:
         if options.output is not None:
             self._path = writable(options.output, replace=False)
         self._descriptor = 2 if stderr else 1
-        self._width: int | None = options.width
-        self._color: str = options.color
-        self._for_terminals: bool = options.format == "terminal"
         self._begun = False
-
-    @property
-    def width(self) -> int:
+        # Decided now: a program may change the environment before its report is drawn.
+        self.width = int(options.width or self._default_width())
         """Columns to fill."""
-        if self._width is not None:
-            return self._width
-        if self._path is None:
-            if os.environ.get("COLUMNS", "").isdigit():
-                return int(os.environ["COLUMNS"]) or _WIDTH_OF_FILES
-            if self._is_terminal():
-                return os.get_terminal_size(self._descriptor).columns or _WIDTH_OF_FILES
-        return _WIDTH_OF_FILES
-
-    @property
-    def color(self) -> bool:
+        self.color = self._has_color(options.color, options.format)
         """Whether to use colours."""
-        if self._color != "auto":
-            return self._color == "always"
-        if not self._for_terminals:
-            return True
-        if os.environ.get("NO_COLOR"):
-            return False
-        if os.environ.get("FORCE_COLOR"):
-            return True
-        return self._path is None and self._is_terminal() and os.environ.get("TERM") != "dumb"
 
     def write(self, text: str) -> None:
         """Write ``text``; a file is begun anew by the first call only.
@@ -83,11 +60,26 @@ class Output:
             where = repr(self._path) if self._path is not None else "the report"
             raise UsageError(f"Cannot write {where}: {error.strerror or error}.") from error
 
-    def _is_terminal(self) -> bool:
-        try:
-            return os.isatty(self._descriptor)
-        except OSError:
+    def _default_width(self) -> int:
+        width = 0
+        if self._path is None:
+            if os.environ.get("COLUMNS", "").isdigit():
+                width = int(os.environ["COLUMNS"])
+            elif os.isatty(self._descriptor):
+                width = os.get_terminal_size(self._descriptor).columns
+        return width or _WIDTH_OF_FILES
+
+    def _has_color(self, wanted: str, format_name: str) -> bool:
+        if wanted != "auto":
+            return wanted == "always"
+        if format_name != "terminal":
+            return True
+        if os.environ.get("NO_COLOR"):
             return False
+        if os.environ.get("FORCE_COLOR"):
+            return True
+        on_terminal = self._path is None and os.isatty(self._descriptor)
+        return on_terminal and os.environ.get("TERM") != "dumb"
 
 
 def put(stream: TextIO, text: str) -> None:

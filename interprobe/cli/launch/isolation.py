@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import PathFinder
@@ -37,7 +38,7 @@ class Imports:
 
     @contextmanager
     def own(self) -> Iterator[None]:
-        """Import, within, as if there were no program."""
+        """Import, within, as if there were no program; a warning of another package is not its."""
         theirs, sys.path = sys.path, list(self._path)
         shadowing = self._take_shadowing({os.path.abspath(entry) for entry in theirs})
         # Some module may import __main__ and keep it, and with it what the program had destroyed.
@@ -47,7 +48,9 @@ class Imports:
         sys.modules.update(lent)
         before = set(sys.modules)
         try:
-            yield
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                yield
         finally:
             sys.path = theirs
             for name in lent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,8 @@ class ProgramRecording:
             sampler: Samples resident memory meanwhile.
         """
         self._program = program
+        # A file name need not be valid text; a trace must be.
+        self._words = [os.fsencode(word).decode("utf-8", "replace") for word in program.command]
         self._own_paths = program.own_paths
         self._imports = imports
         self._deliver = deliver
@@ -104,7 +107,7 @@ class ProgramRecording:
             with self._imports.own():
                 from interprobe.recorder import Recorder
 
-            recorder = Recorder(argv=self._program.command, own_paths=self._own_paths)
+            recorder = Recorder(argv=self._words, own_paths=self._own_paths)
             recorder.start()
         except Exception as error:
             self._failure = error
