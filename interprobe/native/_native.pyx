@@ -43,9 +43,6 @@ cdef extern from "origin.h":
 cdef extern from "wrappers.h":
     void wrappers_initialise()
 
-cdef extern from "allocations.h":
-    void allocations_after_fork()
-
 cdef extern from "probe.h":
     ctypedef void (*slot_visitor)(const char *name, void *value, void *context) noexcept
     ctypedef struct probe:
@@ -205,7 +202,6 @@ def is_user_file(str file):
 
 
 cdef void after_fork_in_child() noexcept:
-    allocations_after_fork()
     ledger_abandon()
 
 

@@ -27,29 +27,6 @@ static PyDataMemAllocator original;
 static block *blocks; /* open addressing, linear probing */
 static size_t blocks_size, blocks_used;
 static uint64_t serials;
-static char lock; /* allocations may come from threads without the GIL */
-
-static inline void
-acquire(void)
-{
-    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
-#if defined(__x86_64__)
-        __builtin_ia32_pause();
-#endif
-    }
-}
-
-static inline void
-release(void)
-{
-    __atomic_clear(&lock, __ATOMIC_RELEASE);
-}
-
-void
-allocations_after_fork(void)
-{
-    release();
-}
 
 static inline size_t
 home_of(const void *data, size_t size)
@@ -125,14 +102,14 @@ note_end(void *data)
         return 0;
     }
     uint64_t bytes = 0;
-    acquire();
+    ledger_lock();
     block *found = find(data);
     if (found != NULL) {
         bytes = found->bytes;
         ledger_freed(found->serial, found->bytes, found->booked);
         forget(found);
     }
-    release();
+    ledger_unlock();
     return bytes;
 }
 
@@ -143,7 +120,7 @@ note_start(void *data, size_t bytes)
         return;
     }
     bool attached = frames_thread_attached();
-    acquire();
+    ledger_lock();
     if ((blocks_used + 1) * 2 <= blocks_size || grow()) {
         size_t slot = home_of(data, blocks_size);
         while (blocks[slot].data != NULL && blocks[slot].data != data) {
@@ -158,16 +135,16 @@ note_start(void *data, size_t bytes)
         uint64_t serial = ++serials;
         blocks[slot] = (block){data, bytes, serial, ledger_allocated(serial, bytes, attached)};
     }
-    release();
+    ledger_unlock();
 }
 
 uint64_t
 allocations_serial(const void *data)
 {
-    acquire();
+    ledger_lock();
     block *found = find(data);
     uint64_t serial = found == NULL ? 0 : found->serial;
-    release();
+    ledger_unlock();
     return serial;
 }
 
@@ -223,36 +200,46 @@ default_allocator(void)
     return &handler->allocator;
 }
 
+static void
+restore(void)
+{
+    release_slot((void **)&patched->malloc, (void *)probed_malloc, (void *)original.malloc);
+    release_slot((void **)&patched->calloc, (void *)probed_calloc, (void *)original.calloc);
+    release_slot((void **)&patched->realloc, (void *)probed_realloc, (void *)original.realloc);
+    release_slot((void **)&patched->free, (void *)probed_free, (void *)original.free);
+}
+
 static int
 install(void)
 {
-    PyDataMemAllocator *target = default_allocator();
-    if (target == NULL) {
+    patched = default_allocator();
+    if (patched == NULL) {
         return -1;
     }
-    original = *target;
-    patched = target;
-    if (patch_pointer((void **)&target->free, (void *)probed_free, "NumPy's memory handler") < 0) {
+    const char *what = "NumPy's memory handler";
+    /* free first: a block must not come in whose end is not seen. */
+    if (claim_slot((void **)&patched->free, (void *)probed_free, (void **)&original.free, what) < 0 ||
+        claim_slot((void **)&patched->malloc, (void *)probed_malloc, (void **)&original.malloc,
+                   what) < 0 ||
+        claim_slot((void **)&patched->calloc, (void *)probed_calloc, (void **)&original.calloc,
+                   what) < 0 ||
+        claim_slot((void **)&patched->realloc, (void *)probed_realloc, (void **)&original.realloc,
+                   what) < 0) {
+        restore();
         return -1;
     }
-    target->malloc = probed_malloc;
-    target->calloc = probed_calloc;
-    target->realloc = probed_realloc;
     return 0;
 }
 
 static void
 uninstall(void)
 {
-    patched->malloc = original.malloc;
-    patched->calloc = original.calloc;
-    patched->realloc = original.realloc;
-    patched->free = original.free;
-    acquire();
+    restore();
+    ledger_lock();
     free(blocks); /* no ledger is open any more: nothing asks for these blocks */
     blocks = NULL;
     blocks_size = blocks_used = 0;
-    release();
+    ledger_unlock();
 }
 
 static void

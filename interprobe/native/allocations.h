@@ -8,7 +8,4 @@
  * before the recording, or not by NumPy. Two blocks never share a number, whatever their address. */
 uint64_t allocations_serial(const void *data);
 
-/* After fork, in the child: the lock may be held by a thread that is not there. */
-void allocations_after_fork(void);
-
 #endif

@@ -53,6 +53,7 @@ observe(const char *mechanism, PyObject *source, PyObject *result, int flags, ui
     } else {
         copies_of_object(&done, source, array);
     }
+    PyErr_Clear(); /* a result means that no exception was set before */
 }
 
 static PyObject *
@@ -62,9 +63,11 @@ probed_from_any(PyObject *source, PyArray_Descr *dtype, int least, int most, int
     if (!ledger_active) {
         return original_from_any(source, dtype, least, most, flags, context);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     uint64_t started = clock_ticks();
     PyObject *result = original_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_FromAny", source, result, flags, started, __builtin_return_address(0));
+    Py_XDECREF(source);
     return result;
 }
 
@@ -75,9 +78,11 @@ probed_check_from_any(PyObject *source, PyArray_Descr *dtype, int least, int mos
     if (!ledger_active) {
         return original_check_from_any(source, dtype, least, most, flags, context);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     uint64_t started = clock_ticks();
     PyObject *result = original_check_from_any(source, dtype, least, most, flags, context);
     observe("PyArray_CheckFromAny", source, result, flags, started, __builtin_return_address(0));
+    Py_XDECREF(source);
     return result;
 }
 
@@ -87,10 +92,12 @@ probed_from_array(PyArrayObject *source, PyArray_Descr *dtype, int flags)
     if (!ledger_active) {
         return original_from_array(source, dtype, flags);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     uint64_t started = clock_ticks();
     PyObject *result = original_from_array(source, dtype, flags);
     observe("PyArray_FromArray", (PyObject *)source, result, flags, started,
             __builtin_return_address(0));
+    Py_XDECREF(source);
     return result;
 }
 
@@ -100,9 +107,11 @@ probed_new_copy(PyArrayObject *source, NPY_ORDER order)
     if (!ledger_active) {
         return original_new_copy(source, order);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     uint64_t started = clock_ticks();
     PyObject *result = original_new_copy(source, order);
     observe("PyArray_NewCopy", (PyObject *)source, result, 0, started, __builtin_return_address(0));
+    Py_XDECREF(source);
     return result;
 }
 
@@ -112,14 +121,16 @@ probed_cast_to_type(PyArrayObject *source, PyArray_Descr *dtype, int fortran)
     if (!ledger_active) {
         return original_cast_to_type(source, dtype, fortran);
     }
+    Py_XINCREF(source); /* the caller may hold it through an owner that the call changes */
     uint64_t started = clock_ticks();
     PyObject *result = original_cast_to_type(source, dtype, fortran);
     observe("PyArray_CastToType", (PyObject *)source, result, 0, started,
             __builtin_return_address(0));
+    Py_XDECREF(source);
     return result;
 }
 
-/* These two steal the reference to their source, which must outlive the call to be looked at. */
+/* These two steal the reference to their source. */
 static PyObject *
 probed_ensure_array(PyObject *source)
 {
@@ -157,6 +168,7 @@ observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source
         const conversion done = {.mechanism = mechanism, .existing = true, .started = started,
                                  .caller = (uint64_t)(uintptr_t)caller};
         copies_of_array(&done, source, target);
+        PyErr_Clear();
     }
 }
 
@@ -217,7 +229,7 @@ static void
 restore(int count)
 {
     for (int i = 0; i < count; i++) {
-        PyArray_API[entries[i].slot] = *entries[i].original;
+        release_slot(&PyArray_API[entries[i].slot], entries[i].trampoline, *entries[i].original);
     }
 }
 
@@ -225,8 +237,8 @@ static int
 install(void)
 {
     for (int i = 0; i < ENTRY_COUNT; i++) {
-        *entries[i].original = PyArray_API[entries[i].slot];
-        if (patch_pointer(&PyArray_API[entries[i].slot], entries[i].trampoline, entries[i].name) < 0) {
+        if (claim_slot(&PyArray_API[entries[i].slot], entries[i].trampoline, entries[i].original,
+                       entries[i].name) < 0) {
             restore(i);
             return -1;
         }

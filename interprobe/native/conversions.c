@@ -9,6 +9,7 @@
 #include "copies.h"
 #include "probe.h"
 
+#include <numpy/arrayscalars.h>
 #include <string.h>
 
 /* How a mechanism is asked for an order and a copy; positions count what follows the subject. */
@@ -17,7 +18,7 @@ typedef struct {
     const char *name;     /* of the function or method */
     bool method;          /* of ndarray; the subject is self. Else of numpy._core.multiarray. */
     bool by_name;         /* the name itself asks for a copy */
-    bool contiguous_view; /* copies only where no view in that order exists: ravel, reshape */
+    bool contiguous_view; /* lines up the elements in that order: ravel, reshape, flatten */
     char order;           /* fixed ('C', 'F'), or the default of the parameter, lower case */
     int order_position;   /* -1: by keyword only */
     int copy_position;    /* -1: by keyword only; -2: no such parameter */
@@ -33,7 +34,7 @@ typedef struct {
     X(6, {"ndarray.copy", "copy", true, true, false, 'k', -2, -2})                             \
     X(7, {"ndarray.ravel", "ravel", true, false, true, 'c', 0, -2})                            \
     X(8, {"ndarray.reshape", "reshape", true, false, true, 'c', -1, -1})                       \
-    X(9, {"ndarray.flatten", "flatten", true, true, false, 'k', -2, -2})                       \
+    X(9, {"ndarray.flatten", "flatten", true, true, true, 'c', 0, -2})                         \
     X(10, {"ndarray.tobytes", "tobytes", true, true, false, 'c', 0, -2})                       \
     X(11, {"ndarray.__copy__", "__copy__", true, true, false, 'k', -2, -2})                    \
     X(12, {"numpy.copyto", "copyto", false, true, false, 'k', -2, -2})
@@ -43,7 +44,8 @@ static const mechanism mechanisms[] = {MECHANISMS(ENTRY)};
 enum { MECHANISM_COUNT = sizeof mechanisms / sizeof mechanisms[0], COPYTO = 12 };
 
 static PyMethodDef *definitions[MECHANISM_COUNT]; /* NumPy's own, static in its module */
-static PyCFunction originals[MECHANISM_COUNT];
+static PyCFunction originals[MECHANISM_COUNT];    /* set once, for the life of the process */
+static hashfunc original_hash;                    /* of builtin functions; likewise */
 
 /* A call in any calling convention. */
 typedef struct {
@@ -120,6 +122,9 @@ bytes_written(PyArrayObject *target, const call_arguments *call, uint64_t *bytes
     if (mask == NULL || mask == Py_True) {
         return true;
     }
+    if (PyArray_IsScalar(mask, Bool)) {
+        return PyArrayScalar_VAL(mask, Bool) != 0;
+    }
     if (!PyArray_Check(mask) || !PyArray_ISBOOL((PyArrayObject *)mask)) {
         return false;
     }
@@ -148,7 +153,7 @@ observe_copyto(conversion *done, const call_arguments *call)
 }
 
 static void
-observe(int index, PyObject *self, const call_arguments *call, PyObject *result, uint64_t started)
+look_at(int index, PyObject *self, const call_arguments *call, PyObject *result, uint64_t started)
 {
     const mechanism *how = &mechanisms[index];
     conversion done = {.mechanism = how->mechanism, .started = started};
@@ -167,6 +172,10 @@ observe(int index, PyObject *self, const call_arguments *call, PyObject *result,
         char order = order_asked_for(how, call, subjects);
         done.demanded = demanded_flags(how, order, source);
         done.asked_for = copy_asked_for(how, call);
+        if (how->contiguous_view) {
+            done.traversal = done.demanded == NPY_ARRAY_F_CONTIGUOUS ? 'F' : 'C';
+            done.demanded = how->by_name ? 0 : done.demanded;
+        }
         if (PyBytes_Check(result)) {
             copies_to_bytes(&done, source, result);
         } else if (PyArray_Check(result)) {
@@ -175,6 +184,13 @@ observe(int index, PyObject *self, const call_arguments *call, PyObject *result,
     } else if (PyArray_Check(result)) {
         copies_of_object(&done, subject, (PyArrayObject *)result);
     }
+}
+
+static void
+observe(int index, PyObject *self, const call_arguments *call, PyObject *result, uint64_t started)
+{
+    look_at(index, self, call, result, started);
+    PyErr_Clear(); /* a result means that no exception was set before */
 }
 
 typedef PyObject *(*fastcall_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -294,20 +310,57 @@ trampoline_for(int index, int flags)
     }
 }
 
+static PyCFunction
+trampoline_of(int index)
+{
+    return trampoline_for(index, definitions[index]->ml_flags);
+}
+
+/* CPython hashes a builtin by its ml_meth. Tables keyed by np.asarray (and np.array, x.copy, ...) are
+ * common: what is in them must be found under the probe, and what is put in must be found after it. */
+static Py_hash_t
+probed_hash(PyObject *object)
+{
+    PyCFunctionObject *function = (PyCFunctionObject *)object;
+    for (int i = 0; i < MECHANISM_COUNT; i++) {
+        if (function->m_ml == definitions[i]) {
+            PyMethodDef definition = *function->m_ml;
+            definition.ml_meth = originals[i];
+            PyCFunctionObject twin = *function;
+            twin.m_ml = &definition;
+            return original_hash((PyObject *)&twin);
+        }
+    }
+    return original_hash(object);
+}
+
+static void **
+hash_slot(void)
+{
+    return (void **)&PyCFunction_Type.tp_hash;
+}
+
 static void
 uninstall(void)
 {
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         if (definitions[i] != NULL) {
-            definitions[i]->ml_meth = originals[i];
-            definitions[i] = NULL; /* originals stay: a call may still be inside a trampoline */
+            /* Originals stay: a call may still be inside a trampoline. */
+            release_slot((void **)&definitions[i]->ml_meth, (void *)trampoline_of(i),
+                         (void *)originals[i]);
+            definitions[i] = NULL;
         }
     }
+    release_slot(hash_slot(), (void *)probed_hash, (void *)original_hash);
 }
 
 static int
 install(void)
 {
+    if (claim_slot(hash_slot(), (void *)probed_hash, (void **)&original_hash,
+                   "the hash of builtin functions") < 0) {
+        return -1;
+    }
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         PyMethodDef *definition = definition_of(&mechanisms[i]);
         PyCFunction trampoline = definition ? trampoline_for(i, definition->ml_flags) : NULL;
@@ -319,9 +372,8 @@ install(void)
             uninstall();
             return -1;
         }
-        originals[i] = definition->ml_meth;
-        if (patch_pointer((void **)&definition->ml_meth, (void *)trampoline,
-                          mechanisms[i].mechanism) < 0) {
+        if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&originals[i],
+                       mechanisms[i].mechanism) < 0) {
             uninstall();
             return -1;
         }
@@ -333,6 +385,7 @@ install(void)
 static void
 visit_slots(slot_visitor visit, void *context)
 {
+    visit("builtin_function_or_method.tp_hash", *hash_slot(), context);
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         PyMethodDef *definition = definition_of(&mechanisms[i]);
         if (definition == NULL) {

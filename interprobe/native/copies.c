@@ -13,8 +13,19 @@
 
 __thread uint64_t *copies_in_flight = NULL;
 
+/* Whether the transfer reads and writes memory in one sweep. */
+static bool
+in_step(const layout *source, const layout *result, char traversal)
+{
+    if (traversal != 0) {
+        return traversal == 'F' ? source->contiguous_f : source->contiguous_c;
+    }
+    return (source->contiguous_c && result->contiguous_c) ||
+           (source->contiguous_f && result->contiguous_f);
+}
+
 static unsigned
-kind_of_transfer(const layout *source, const layout *result)
+kind_of_transfer(const layout *source, const layout *result, char traversal)
 {
     unsigned kind = 0;
     if (!layout_same_type(source, result) && result->descr != NULL) {
@@ -31,8 +42,7 @@ kind_of_transfer(const layout *source, const layout *result)
                   source->nbytes / source->elsize < result->nbytes / result->elsize;
     if (spread || (layout_is_broadcast(source) && !layout_is_broadcast(result))) {
         kind |= KIND_BROADCAST;
-    } else if (!(source->contiguous_c && result->contiguous_c) &&
-               !(source->contiguous_f && result->contiguous_f)) {
+    } else if (!in_step(source, result, traversal)) {
         kind |= KIND_STRIDED;
     }
     return kind ? kind : KIND_DUPLICATE;
@@ -165,9 +175,12 @@ copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *re
     if (to.nbytes == 0 || (!done->existing && layout_overlap(&from, &to))) {
         return; /* nothing to copy, or a view */
     }
+    if (done->existing && layout_same_memory(&from, &to)) {
+        return; /* NumPy writes nothing where source and target are the same elements */
+    }
     /* What fills an array that was there before is no conversion: no requirement forced it. */
     unsigned unmet = done->existing ? 0 : unmet_requirements(&from, &to, done->demanded);
-    book(done, kind_of_transfer(&from, &to), unmet, done->asked_for, &from, &to,
+    book(done, kind_of_transfer(&from, &to, done->traversal), unmet, done->asked_for, &from, &to,
          identity_of(source));
 }
 
@@ -182,11 +195,8 @@ copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes)
         return;
     }
     /* The bytes follow the order that was asked for: what is contiguous that way is not rewritten. */
-    to.contiguous_c = !(done->demanded & NPY_ARRAY_F_CONTIGUOUS);
-    to.contiguous_f = !to.contiguous_c;
-    unsigned kind = kind_of_transfer(&from, &to);
-    to.contiguous_c = to.contiguous_f = true;
-    book(done, kind, 0, true, &from, &to, identity_of(source));
+    char order = done->demanded & NPY_ARRAY_F_CONTIGUOUS ? 'F' : 'C';
+    book(done, kind_of_transfer(&from, &to, order), 0, true, &from, &to, identity_of(source));
 }
 
 /* A view of an exporter's memory through the buffer protocol, or NULL; no exception is left. Only
@@ -203,7 +213,11 @@ view_of_buffer(PyObject *object)
     PyObject *memory = PyMemoryView_FromObject(object);
     PyObject *view = NULL;
     if (memory != NULL) {
-        view = PyArray_FROM_O(memory);
+        /* Formats of one letter alone: of others NumPy may warn, or read the items one by one. */
+        const char *format = PyMemoryView_GET_BUFFER(memory)->format;
+        if (format == NULL || strlen(format) <= 2) {
+            view = PyArray_FROM_O(memory);
+        }
         Py_DECREF(memory);
     }
     if (view == NULL) {

@@ -9,6 +9,8 @@ typedef struct {
     const char *mechanism; /* a static string: its address identifies the mechanism */
     int demanded;          /* NPY_ARRAY_* flags that the callee asked for */
     bool asked_for;        /* the program asked for a copy by name */
+    char traversal;        /* 'C' or 'F': the order in which the source's elements are lined up where
+                            * the result has another shape (ravel, reshape); 0: shapes agree */
     bool existing;         /* the result existed before: its memory may overlap the source's */
     uint64_t caller;       /* return address into native code, or 0 */
     uint64_t bytes;        /* written; 0: all of the result */

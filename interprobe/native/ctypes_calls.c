@@ -29,7 +29,8 @@ typedef struct {
 
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
-static PyObject *name_arr, *name_name, *name_argtypes;
+static PyObject *name_arr, *name_name;
+static PyGetSetDef *argtypes_of; /* ctypes' own: a subclass may have a property of that name */
 
 static inline uint64_t
 mix(uint64_t hash, uint64_t word)
@@ -38,11 +39,13 @@ mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 32);
 }
 
-/* A new reference to an instance attribute, or NULL; no exception, and no Python code runs. */
+/* A new reference to an instance attribute, or NULL; no exception, and no Python code runs: what the
+ * type itself defines by that name, perhaps a property, is not asked. */
 static PyObject *
 plain_attribute(PyObject *object, PyObject *name)
 {
-    if (Py_TYPE(object)->tp_getattro != PyObject_GenericGetAttr) {
+    PyTypeObject *type = Py_TYPE(object);
+    if (type->tp_getattro != PyObject_GenericGetAttr || _PyType_Lookup(type, name) != NULL) {
         return NULL;
     }
     return _PyObject_GenericGetAttrWithDict(object, name, NULL, 1);
@@ -88,7 +91,7 @@ resolve_call(call_event *event, void *context)
         event->function = text != NULL ? text : event->function;
     }
     Py_XDECREF(name);
-    PyObject *argtypes = PyObject_GetAttr(call->function, name_argtypes); /* a C getter's tuple */
+    PyObject *argtypes = argtypes_of->get(call->function, argtypes_of->closure);
     bool prototyped = argtypes != NULL && PyTuple_Check(argtypes);
     for (int i = 0; i < event->argument_count; i++) {
         PyObject *given = PyTuple_GET_ITEM(call->args, i);
@@ -109,7 +112,8 @@ resolve_call(call_event *event, void *context)
     PyErr_Clear();
 }
 
-static void
+/* Not inlined: its frame of some 2 kB would lie on the stack for as long as the callee runs. */
+static __attribute__((noinline)) void
 observe(PyObject *function, PyObject *args, const crossing *now, uint64_t ticks)
 {
     position at;
@@ -144,9 +148,11 @@ observe(PyObject *function, PyObject *args, const crossing *now, uint64_t ticks)
             layout *is = &arguments[i].given;
             layout_read(is, held[i]);
             event.bytes_borrowed += (uint64_t)is->nbytes;
-            hash = mix(hash, (uint64_t)is->elsize << 32 | (uint64_t)is->kind << 24 |
-                                 (uint64_t)is->byteorder << 16 | (uint64_t)is->order << 8 |
-                                 (uint64_t)is->ndim << 2 | (uint64_t)is->aligned << 1 |
+            hash = mix(hash, (uint64_t)is->elsize);
+            hash = mix(hash, (uint64_t)(unsigned char)is->kind << 40 |
+                                 (uint64_t)(unsigned char)is->byteorder << 32 |
+                                 (uint64_t)(unsigned char)is->order << 24 |
+                                 (uint64_t)is->ndim << 8 | (uint64_t)is->aligned << 1 |
                                  (uint64_t)is->writeable);
         }
     }
@@ -164,18 +170,20 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
     if (!ledger_active) {
         return original_call(function, args, keywords);
     }
-    crossing now;
-    crossing_begin(&now);
-    PyObject *result = original_call(function, args, keywords);
-    uint64_t ticks = crossing_end(&now);
-    if (!ledger_active || !PyTuple_Check(args)) {
-        return result;
+    crossing *now = crossing_begin();
+    if (now == NULL) {
+        return original_call(function, args, keywords);
     }
-    /* A callee may have raised (PyDLL, errcheck, a callback): the crossing took place all the same. */
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    observe(function, args, &now, ticks);
-    PyErr_Restore(type, value, traceback);
+    PyObject *result = original_call(function, args, keywords);
+    uint64_t ticks = crossing_end(now);
+    if (ledger_active && PyTuple_Check(args)) {
+        /* A callee may have raised (PyDLL, errcheck): the crossing took place all the same. */
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        observe(function, args, now, ticks);
+        PyErr_Restore(type, value, traceback);
+    }
+    crossing_release(now);
     return result;
 }
 
@@ -245,6 +253,21 @@ call_wrapper(PyTypeObject *base)
     return known ? (PyWrapperDescrObject *)wrapper : NULL;
 }
 
+/* NULL with an exception where the attribute has no getter in C. */
+static PyGetSetDef *
+getter_of(PyTypeObject *type, const char *name)
+{
+    PyObject *descriptor = PyObject_GetAttrString((PyObject *)type, name);
+    if (descriptor == NULL || !Py_IS_TYPE(descriptor, &PyGetSetDescr_Type)) {
+        Py_XDECREF(descriptor);
+        PyErr_Format(PyExc_RuntimeError, "this Python's ctypes functions have no C getter of %s", name);
+        return NULL;
+    }
+    PyGetSetDef *getter = ((PyGetSetDescrObject *)descriptor)->d_getset;
+    Py_DECREF(descriptor); /* the type keeps it */
+    return getter;
+}
+
 static int
 install(void)
 {
@@ -252,9 +275,9 @@ install(void)
         function_base = (PyTypeObject *)attribute_of("_ctypes", "CFuncPtr");
         name_arr = PyUnicode_InternFromString("_arr");
         name_name = PyUnicode_InternFromString("__name__");
-        name_argtypes = PyUnicode_InternFromString("argtypes");
+        argtypes_of = function_base == NULL ? NULL : getter_of(function_base, "argtypes");
     }
-    if (function_base == NULL || name_arr == NULL || name_name == NULL || name_argtypes == NULL) {
+    if (function_base == NULL || name_arr == NULL || name_name == NULL || argtypes_of == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }
@@ -267,6 +290,10 @@ install(void)
     PyWrapperDescrObject *wrapper = call_wrapper(function_base);
     if (wrapper == NULL || wrapper->d_wrapped != (void *)function_base->tp_call) {
         PyErr_SetString(PyExc_RuntimeError, "this Python calls ctypes functions differently");
+        return -1;
+    }
+    if (original_call != NULL && function_base->tp_call != original_call) {
+        PyErr_SetString(PyExc_RuntimeError, "another tool has replaced how ctypes functions are called");
         return -1;
     }
     original_call = function_base->tp_call;

@@ -59,19 +59,20 @@ attached_thread(void)
     PyThreadState *thread = _PyThreadState_UncheckedGet();
 #endif
 #if PY_VERSION_HEX < 0x030C0000
-    /* On 3.11 this is the thread that holds the GIL, whoever asks. */
-    if (thread != NULL && thread->thread_id != PyThread_get_thread_ident()) {
+    /* On 3.11 that is the thread that holds the GIL, whoever asks: it may end at any moment, and is not
+     * looked into unless it is this very thread's own. */
+    if (thread != PyGILState_GetThisThreadState()) {
         return NULL;
     }
 #endif
-    return thread;
+    /* co_extra slots are numbered per interpreter: in others, ours may be another tool's. */
+    return thread != NULL && thread->interp == main_interpreter ? thread : NULL;
 }
 
 bool
 frames_thread_attached(void)
 {
-    PyThreadState *thread = attached_thread();
-    return thread != NULL && thread->interp == main_interpreter;
+    return attached_thread() != NULL;
 }
 
 static inline _PyInterpreterFrame *
@@ -102,13 +103,15 @@ take_notes(PyCodeObject *code)
         return NULL;
     }
     notes->length = length;
+    PyObject *type, *value, *traceback; /* an allocation may run while an exception is set */
+    PyErr_Fetch(&type, &value, &traceback);
 #if PY_VERSION_HEX >= 0x030C0000
     int status = PyUnstable_Code_SetExtra((PyObject *)code, extra_index, notes);
 #else
     int status = _PyCode_SetExtra((PyObject *)code, extra_index, notes);
 #endif
+    PyErr_Restore(type, value, traceback); /* and forget what SetExtra may have raised */
     if (status < 0) {
-        PyErr_Clear();
         PyMem_RawFree(notes);
         return NULL;
     }
@@ -202,7 +205,8 @@ frames_locate(position *out)
     }
 #if PY_VERSION_HEX >= 0x030D0000
     /* The evaluation loop keeps its entry frame on its C stack. */
-    for (_PyInterpreterFrame *entry = thread->current_frame; entry != NULL; entry = entry->previous) {
+    _PyInterpreterFrame *entry = thread->current_frame;
+    for (int depth = 0; entry != NULL && depth < WALK_LIMIT; depth++, entry = entry->previous) {
         if (entry->owner == FRAME_OWNED_BY_CSTACK) {
             out->eval_stack = (uintptr_t)entry;
             break;

@@ -54,6 +54,13 @@ layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_
     };
 }
 
+/* Only for NumPy's own datetime types: a user's type may have the kind letter but not the metadata. */
+static const PyArray_DatetimeMetaData *
+datetime_metadata(const PyArray_Descr *descr)
+{
+    return &((PyArray_DatetimeDTypeMetaData *)PyDataType_C_METADATA(descr))->meta;
+}
+
 bool
 layout_same_type(const layout *a, const layout *b)
 {
@@ -63,7 +70,7 @@ layout_same_type(const layout *a, const layout *b)
     if (a->kind != b->kind || a->elsize != b->elsize) {
         return false;
     }
-    if (strchr("biufcO", a->kind) != NULL) {
+    if (a->kind != '\0' && strchr("biufcO", a->kind) != NULL) {
         return true; /* kind and size say all: NPY_LONG and NPY_LONGLONG are one type here */
     }
     if (a->descr == NULL || b->descr == NULL) {
@@ -72,10 +79,27 @@ layout_same_type(const layout *a, const layout *b)
     if (a->kind == 'S' || a->kind == 'U') {
         return true;
     }
-    if (a->byteorder == b->byteorder) {
-        return PyArray_EquivTypes(a->descr, b->descr);
+    if (PyTypeNum_ISDATETIME(a->descr->type_num) && PyTypeNum_ISDATETIME(b->descr->type_num)) {
+        const PyArray_DatetimeMetaData *one = datetime_metadata(a->descr);
+        const PyArray_DatetimeMetaData *other = datetime_metadata(b->descr);
+        return one->base == other->base && one->num == other->num;
     }
-    return a->kind != 'V'; /* datetimes that differ in byte order: the unit is compared by name */
+    return a->byteorder == b->byteorder && PyArray_EquivTypes(a->descr, b->descr);
+}
+
+bool
+layout_same_memory(const layout *a, const layout *b)
+{
+    if (a->data != b->data || a->ndim != b->ndim || a->byteorder != b->byteorder ||
+        !layout_same_type(a, b)) {
+        return false;
+    }
+    for (int i = 0; i < a->ndim; i++) {
+        if (a->shape[i] != b->shape[i] || a->strides[i] != b->strides[i]) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool
@@ -120,22 +144,27 @@ layout_overlap(const layout *a, const layout *b)
     return low_a < high_b && low_b < high_a;
 }
 
-static const char *
-datetime_unit(PyArray_Descr *descr)
+/* As NumPy writes it: "ns", "25s"; false for the generic unit. */
+static bool
+datetime_unit(const PyArray_Descr *descr, char *text, size_t size)
 {
     static const char *const names[] = {"Y", "M", NULL, "W", "D", "h", "m", "s",
-                                        "ms", "us", "ns", "ps", "fs", "as", "generic"};
-    PyArray_DatetimeDTypeMetaData *meta =
-        (PyArray_DatetimeDTypeMetaData *)PyDataType_C_METADATA(descr);
-    int base = meta == NULL ? -1 : (int)meta->meta.base;
-    return base >= 0 && base < (int)(sizeof names / sizeof names[0]) ? names[base] : NULL;
+                                        "ms", "us", "ns", "ps", "fs", "as"};
+    const PyArray_DatetimeMetaData *meta = datetime_metadata(descr);
+    int base = (int)meta->base;
+    if (base < 0 || base >= (int)(sizeof names / sizeof names[0]) || names[base] == NULL) {
+        return false;
+    }
+    int used = meta->num == 1 ? 0 : snprintf(text, size, "%d", meta->num);
+    snprintf(text + used, size - (size_t)used, "%s", names[base]);
+    return true;
 }
 
 /* NumPy's dtype.name, without running Python. */
 static void
 dtype_name(const layout *in, char *name, size_t size)
 {
-    int bits = (int)in->elsize * 8;
+    long long bits = (long long)in->elsize * 8;
     if (in->descr == NULL) {
         snprintf(name, size, "bytes");
         return;
@@ -145,22 +174,22 @@ dtype_name(const layout *in, char *name, size_t size)
         snprintf(name, size, "bool");
         break;
     case 'i':
-        snprintf(name, size, "int%d", bits);
+        snprintf(name, size, "int%lld", bits);
         break;
     case 'u':
-        snprintf(name, size, "uint%d", bits);
+        snprintf(name, size, "uint%lld", bits);
         break;
     case 'f':
-        snprintf(name, size, "float%d", bits);
+        snprintf(name, size, "float%lld", bits);
         break;
     case 'c':
-        snprintf(name, size, "complex%d", bits);
+        snprintf(name, size, "complex%lld", bits);
         break;
     case 'M':
     case 'm': {
         const char *stem = in->kind == 'M' ? "datetime64" : "timedelta64";
-        const char *unit = datetime_unit(in->descr);
-        if (unit != NULL && strcmp(unit, "generic") != 0) {
+        char unit[16];
+        if (PyTypeNum_ISDATETIME(in->descr->type_num) && datetime_unit(in->descr, unit, sizeof unit)) {
             snprintf(name, size, "%s[%s]", stem, unit);
         } else {
             snprintf(name, size, "%s", stem);
@@ -171,19 +200,19 @@ dtype_name(const layout *in, char *name, size_t size)
         snprintf(name, size, "object");
         break;
     case 'S':
-        snprintf(name, size, "bytes%d", bits);
+        snprintf(name, size, "bytes%lld", bits);
         break;
     case 'U':
-        snprintf(name, size, "str%d", bits);
+        snprintf(name, size, "str%lld", bits);
         break;
     case 'V':
-        snprintf(name, size, "void%d", bits);
+        snprintf(name, size, "void%lld", bits);
         break;
     case 'T':
         snprintf(name, size, "StringDType");
         break;
-    default:
-        snprintf(name, size, "%c%d", in->kind, (int)in->elsize);
+    default: /* a type of the user's own */
+        snprintf(name, size, "%s", Py_TYPE(in->descr)->tp_name);
     }
 }
 

@@ -53,6 +53,9 @@ bool layout_is_broadcast(const layout *a);
 /* Whether the memory extents of both arrays overlap: the test that tells a view from a copy. */
 bool layout_overlap(const layout *a, const layout *b);
 
+/* Whether both are the same elements at the same addresses. */
+bool layout_same_memory(const layout *a, const layout *b);
+
 /* Writes `in` as a stored layout with its dimensions, at `out`. */
 void layout_store(stored_layout *out, const layout *in);
 

@@ -6,6 +6,7 @@
 #include "frames.h"
 #include "origin.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -21,8 +22,8 @@ struct ledger {
     uint32_t call_size, call_used;
     entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
     uint32_t place_room;
-    entry_offset *strings; /* all string entries */
-    uint32_t strings_used, strings_room;
+    entry_offset *strings; /* open addressing, by the text's hash; 0: empty */
+    uint32_t strings_used, strings_size;
     uint64_t first_serial; /* allocations before this one are not this ledger's */
     uint64_t resumed_ticks;
     int slot; /* in open_books */
@@ -34,10 +35,35 @@ static ledger *active[MAXIMUM_OPEN]; /* the first ledger_active ones */
 static ledger *open_books[MAXIMUM_OPEN]; /* by slot; NULL: free */
 static uint64_t newest_serial;
 
+static char lock;
+
+void
+ledger_lock(void)
+{
+    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
+#if defined(__x86_64__)
+        __builtin_ia32_pause();
+#endif
+    }
+}
+
+void
+ledger_unlock(void)
+{
+    __atomic_clear(&lock, __ATOMIC_RELEASE);
+}
+
 static inline ledger_header *
 header_of(ledger *book)
 {
     return (ledger_header *)book->region;
+}
+
+/* A fork in another thread must not freeze the lock, nor the tables that it guards, half-way. */
+__attribute__((constructor)) static void
+guard_forks(void)
+{
+    pthread_atfork(ledger_lock, ledger_unlock, ledger_unlock);
 }
 
 ledger *
@@ -67,8 +93,10 @@ ledger_new(void)
     header->started_ticks = clock_ticks();
     header->started_nanoseconds = clock_nanoseconds();
     header->bin_shift = 20;
-    book->first_serial = __atomic_load_n(&newest_serial, __ATOMIC_RELAXED) + 1;
-    __atomic_store_n(&open_books[slot], book, __ATOMIC_RELEASE);
+    ledger_lock();
+    book->first_serial = newest_serial + 1;
+    open_books[slot] = book;
+    ledger_unlock();
     return book;
 }
 
@@ -76,7 +104,9 @@ void
 ledger_delete(ledger *book)
 {
     ledger_pause(book);
-    __atomic_store_n(&open_books[book->slot], NULL, __ATOMIC_RELEASE);
+    ledger_lock();
+    open_books[book->slot] = NULL;
+    ledger_unlock();
     munmap(book->region, LEDGER_REGION);
     free(book->copy_slots);
     free(book->call_slots);
@@ -93,8 +123,10 @@ ledger_resume(ledger *book)
     }
     book->resumed_ticks = clock_ticks();
     book->active = true;
+    ledger_lock();
     active[ledger_active] = book;
     __atomic_store_n(&ledger_active, ledger_active + 1, __ATOMIC_RELEASE);
+    ledger_unlock();
 }
 
 void
@@ -105,22 +137,26 @@ ledger_pause(ledger *book)
     }
     header_of(book)->active_ticks += clock_ticks() - book->resumed_ticks;
     book->active = false;
+    ledger_lock();
     for (int i = 0; i < ledger_active; i++) {
         if (active[i] == book) {
             active[i] = active[ledger_active - 1];
             __atomic_store_n(&ledger_active, ledger_active - 1, __ATOMIC_RELEASE);
-            return;
+            break;
         }
     }
+    ledger_unlock();
 }
 
 void
 ledger_abandon(void)
 {
+    ledger_lock();
     for (int i = 0; i < ledger_active; i++) {
         active[i]->active = false;
     }
-    ledger_active = 0; /* the regions stay: they are copies of the parent's, freed with their owners */
+    ledger_active = 0;
+    ledger_unlock(); /* the regions stay: they are copies of the parent's, freed with their owners */
 }
 
 const void *
@@ -153,26 +189,58 @@ append(ledger *book, enum entry_type type, size_t size)
     return offset;
 }
 
+static inline const char *
+text_at(ledger *book, entry_offset offset)
+{
+    return ((string_entry *)(book->region + offset))->text;
+}
+
+/* The slot that holds `text`, or the empty one where it belongs. */
+static entry_offset *
+string_slot(ledger *book, entry_offset *slots, uint32_t size, const char *text)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *letter = text; *letter != '\0'; letter++) {
+        hash = (hash ^ (unsigned char)*letter) * 0x100000001b3u; /* FNV-1a */
+    }
+    uint32_t slot = (uint32_t)(hash ^ hash >> 32) & (size - 1);
+    while (slots[slot] != 0 && strcmp(text_at(book, slots[slot]), text) != 0) {
+        slot = (slot + 1) & (size - 1);
+    }
+    return &slots[slot];
+}
+
+static bool
+grow_strings(ledger *book)
+{
+    uint32_t size = book->strings_size ? book->strings_size * 2 : 128;
+    entry_offset *grown = calloc(size, sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < book->strings_size; i++) {
+        if (book->strings[i] != 0) {
+            *string_slot(book, grown, size, text_at(book, book->strings[i])) = book->strings[i];
+        }
+    }
+    free(book->strings);
+    book->strings = grown;
+    book->strings_size = size;
+    return true;
+}
+
 static entry_offset
 store_string(ledger *book, const char *text)
 {
     if (text == NULL) {
         return 0;
     }
-    for (uint32_t i = 0; i < book->strings_used; i++) {
-        string_entry *known = (string_entry *)(book->region + book->strings[i]);
-        if (strcmp(known->text, text) == 0) {
-            return book->strings[i];
-        }
+    if ((book->strings_used + 1) * 2 > book->strings_size && !grow_strings(book)) {
+        return 0;
     }
-    if (book->strings_used == book->strings_room) {
-        uint32_t room = book->strings_room ? book->strings_room * 2 : 64;
-        entry_offset *grown = realloc(book->strings, room * sizeof *grown);
-        if (grown == NULL) {
-            return 0;
-        }
-        book->strings = grown;
-        book->strings_room = room;
+    entry_offset *slot = string_slot(book, book->strings, book->strings_size, text);
+    if (*slot != 0) {
+        return *slot;
     }
     size_t length = strlen(text);
     entry_offset offset = append(book, ENTRY_STRING, sizeof(string_entry) + length + 1);
@@ -180,7 +248,8 @@ store_string(ledger *book, const char *text)
         string_entry *entry = (string_entry *)(book->region + offset);
         entry->length = (uint32_t)length;
         memcpy(entry->text, text, length + 1);
-        book->strings[book->strings_used++] = offset;
+        *slot = offset;
+        book->strings_used++;
     }
     return offset;
 }
@@ -428,12 +497,16 @@ static void
 keep_arguments(call_entry *entry, const call_event *event)
 {
     char *cursor = (char *)(entry + 1);
-    for (int i = 0; i < event->argument_count; i++) {
+    for (int i = 0; i < event->argument_count && i < (int)entry->argument_count; i++) {
         argument_entry *argument = (argument_entry *)cursor;
         cursor += sizeof *argument;
         if (argument->has_layout) {
-            layout_store((stored_layout *)cursor, &event->arguments[i].given);
-            cursor += layout_stored_size(event->arguments[i].given.ndim);
+            stored_layout *kept = (stored_layout *)cursor;
+            /* The key is a hash: never write more than the entry has room for. */
+            if (event->arguments[i].has_layout && event->arguments[i].given.ndim == kept->ndim) {
+                layout_store(kept, &event->arguments[i].given);
+            }
+            cursor += layout_stored_size(kept->ndim);
         }
     }
 }
@@ -522,7 +595,7 @@ uint64_t
 ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
 {
     uint64_t booked = 0;
-    __atomic_store_n(&newest_serial, serial, __ATOMIC_RELAXED);
+    newest_serial = serial;
     uint64_t now = clock_ticks();
     for (int i = 0; i < ledger_active; i++) {
         ledger_header *header = header_of(active[i]);

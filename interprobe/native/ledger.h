@@ -205,12 +205,17 @@ void ledger_book_copy(const copy_event *event);
  * a ledger meets the key first. */
 void ledger_book_call(call_event *event, void (*resolve)(call_event *, void *), void *context);
 
-/* Array data came or went; called under the allocation probe's lock. `serial` numbers the
+/* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
  * again at its end, so that a block that outlives a pause is still taken off the right books.
  * `attached`: the GIL is held. */
 uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
 void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
+
+/* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
+ * stops a ledger take turns. Held for a few instructions, never across Python code. */
+void ledger_lock(void);
+void ledger_unlock(void);
 
 /* Forgets all active ledgers: called in a forked child, whose events are not the parent's. */
 void ledger_abandon(void);

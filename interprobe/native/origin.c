@@ -74,6 +74,9 @@ look_at(struct _Unwind_Context *context, void *data)
     if (strncmp(name, "libffi", 6) == 0 || strncmp(name, "libc.so", 7) == 0) {
         return _URC_NO_REASON;
     }
+    if (strncmp(name, "_greenlet.", 10) == 0) {
+        return _URC_END_OF_STACK; /* below lies the stack of whoever is switched in there now */
+    }
     found->library = info.dli_fname;
     found->address = ip - 1 - (uintptr_t)info.dli_fbase;
     return _URC_END_OF_STACK;

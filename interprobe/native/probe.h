@@ -31,7 +31,13 @@ extern probe *probes_registered;
         probes_registered = &(variable);                               \
     }
 
-/* Writes a pointer where it may be read-only memory: -1 with an exception instead of a crash. */
-int patch_pointer(void **slot, void *value, const char *what);
+/* Puts `hook` into a slot. `*original` gets what was there the first time and never changes again: a
+ * tool that saved the hook and put it back after us would otherwise make the hook call itself. Returns
+ * -1 with an exception where the slot lies in read-only memory, or holds what a third party has put
+ * there since (which may itself call the hook). */
+int claim_slot(void **slot, void *hook, void **original, const char *what);
+
+/* Puts the original back, unless the slot holds another tool's hook by now. */
+void release_slot(void **slot, void *hook, void *original);
 
 #endif

@@ -56,7 +56,7 @@ asks_for(PyObject *requirements, const char *letter)
     PyObject *key = PyUnicode_InternFromString(letter);
     int held = key == NULL ? 0 : PySet_Contains(requirements, key);
     Py_XDECREF(key);
-    if (held < 0) {
+    if (key == NULL || held < 0) {
         PyErr_Clear();
     }
     return held == 1;

@@ -13,7 +13,7 @@ static double brightness(py::array_t<double, py::array::c_style | py::array::for
     return sum / (double)image.size();
 }
 
-static double spread(py::array_t<float, py::array::f_style> image)
+static double spread(py::array_t<float, py::array::f_style | py::array::forcecast> image)
 {
     return image.size() ? (double)image.data()[image.size() - 1] - (double)image.data()[0] : 0.0;
 }
