@@ -47,10 +47,11 @@ class Recorder:
             raise RuntimeError("this recorder was started before; make a new one")
         sites.apply_ownership(self._own_paths)
         cached = modules_with_cached_table()
-        self._ledger = native.Ledger()
+        book = native.Ledger()
         self._blind_spots = probes.acquire() + cached
+        self._ledger = book  # from here on there is something for stop() to put back
         self._started = time.time()
-        self._ledger.resume()
+        book.resume()
 
     def pause(self) -> None:
         """Stop recording for a while; the wall time of the pause is not counted."""

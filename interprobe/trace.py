@@ -84,7 +84,7 @@ class Copy(msgspec.Struct, frozen=True):
     nbytes_max: int
     variants: list[Variant]
     repeated: int = 0
-    """How many instances read the same buffer, with the same sampled contents, as the one before."""
+    """How many instances read the same buffer, with equal sampled contents, as the one before."""
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -279,7 +279,9 @@ def load(path: str | os.PathLike[str]) -> Trace:
     try:
         return msgspec.json.decode(raw, type=Trace)
     except msgspec.ValidationError as error:
-        raise TraceError(f"{os.fspath(path)!r} is not a trace of schema {SCHEMA}: {error}") from error
+        raise TraceError(
+            f"{os.fspath(path)!r} is not a trace of schema {SCHEMA}: {error}"
+        ) from error
     except msgspec.DecodeError as error:
         raise TraceError(f"{os.fspath(path)!r} is not JSON: {error}") from error
 

@@ -1,7 +1,7 @@
 """The compiled layer: hooks and the ledger they write, behind one Cython module.
 
-Import names from here, never from ``_native``: this module finds the compiled part (also when Python
-runs in the source tree of an installed interprobe) and refuses one that does not fit this code.
+Import names from here, never from ``_native``: this module finds the compiled part and refuses one
+that does not fit this code.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ import sys
 
 if hasattr(sys, "_is_gil_enabled") and not sys._is_gil_enabled():
     raise ImportError(
-        "interprobe needs a Python with the global interpreter lock: its hooks rely on it, and this "
-        "is a free-threaded build"
+        "interprobe needs a Python with the global interpreter lock: its hooks rely on it, and "
+        "this is a free-threaded build"
     )
 
 try:

@@ -48,12 +48,15 @@ observe(const char *mechanism, PyObject *source, PyObject *result, int flags, ui
     if (flags & NPY_ARRAY_ENSURECOPY) {
         done.demanded |= NPY_ARRAY_OWNDATA;
     }
+    /* C code may ask for an array while an exception is on its way (a destructor that is run by it). */
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
     if (PyArray_Check(source)) {
         copies_of_array(&done, (PyArrayObject *)source, array);
     } else {
         copies_of_object(&done, source, array);
     }
-    PyErr_Clear(); /* a result means that no exception was set before */
+    PyErr_Restore(type, value, traceback);
 }
 
 static PyObject *
@@ -167,8 +170,10 @@ observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source
     if (ledger_active && PyArray_NDIM(source) > 0) {
         const conversion done = {.mechanism = mechanism, .existing = true, .started = started,
                                  .caller = (uint64_t)(uintptr_t)caller};
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
         copies_of_array(&done, source, target);
-        PyErr_Clear();
+        PyErr_Restore(type, value, traceback);
     }
 }
 

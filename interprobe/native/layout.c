@@ -148,7 +148,7 @@ layout_overlap(const layout *a, const layout *b)
 static bool
 datetime_unit(const PyArray_Descr *descr, char *text, size_t size)
 {
-    static const char *const names[] = {"Y", "M", NULL, "W", "D", "h", "m", "s",
+    static const char *const names[] = {"Y", "M", "W", NULL, "D", "h", "m", "s",
                                         "ms", "us", "ns", "ps", "fs", "as"};
     const PyArray_DatetimeMetaData *meta = datetime_metadata(descr);
     int base = (int)meta->base;
