@@ -54,6 +54,11 @@ class CopyGroup:
         return sum(copy.count for copy in self.copies)
 
     @property
+    def repeated(self) -> int:
+        """How many of them read the same buffer, unchanged as far as was sampled, once more."""
+        return sum(copy.repeated for copy in self.copies)
+
+    @property
     def nbytes(self) -> int:
         """Bytes written by all copies."""
         return sum(copy.bytes for copy in self.copies)

@@ -23,7 +23,7 @@ ORDER_NAMES = {"C": "C order", "F": "Fortran order"}
 
 
 def made_to_fit(group: CopyGroup, text: str, code: str | None = None) -> Fix:
-    """A fix at the place where the array is made, and at the loop if it was copied repeatedly.
+    """A fix at the place where the array is made, and at the loop if one buffer was copied again.
 
     Args:
         group: The copies.
@@ -31,7 +31,8 @@ def made_to_fit(group: CopyGroup, text: str, code: str | None = None) -> Fix:
         code: That change; by default an array made in the demanded layout.
     """
     code = creation_code(group) if code is None else code
-    if group.count == 1:
+    # Several arrays, such as a loop's own variable, cannot be converted once for all.
+    if group.repeated == 0:
         return Fix(text=text, code=code)
     return Fix(
         text=f"{text} Where that is not possible, convert it once, before the loop.",

@@ -98,7 +98,7 @@ def _fix(group: CopyGroup) -> Fix:
         "and repeat it in the native loop: a step of 0 bytes along an axis reads the same element "
         "again."
     )
-    if group.count == 1:
+    if group.repeated == 0:
         code = f"passed = {small}  # not broadcast" if small is not None else ""
         return Fix(text=text, code=code)
     text += " Where the callee cannot do that, write the full array out once, before the loop."

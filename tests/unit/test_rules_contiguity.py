@@ -85,17 +85,19 @@ def test_one_axis_swapped_among_three_does_not_promise_the_reversed_order() -> N
     assert "Create the array in C order" in fix.text
 
 
-def test_many_copies_are_advised_to_be_made_once() -> None:
+def test_copies_of_one_buffer_are_advised_to_be_made_once() -> None:
     once = _only(ip102, transposed(count=1)).fix
-    often = _only(ip102, transposed(count=3)).fix
+    of_several = _only(ip102, transposed(count=3)).fix
+    often = _only(ip102, transposed(count=3, repeated=2)).fix
     assert "before the loop" not in once.text
+    assert "before the loop" not in of_several.text
     assert "before the loop" in often.text
     assert "field_converted = np.ascontiguousarray(field.T)" in often.code
 
 
 def test_native_code_that_asked_is_named() -> None:
     record = transposed(
-        "ext.norm(field.T)", mechanism="PyArray_FromAny", native=native_code(), count=2
+        "ext.norm(field.T)", mechanism="PyArray_FromAny", native=native_code(), count=2, repeated=1
     )
     finding = _only(ip102, record)
     assert finding.cause.startswith("`field.T` is Fortran-ordered")

@@ -198,6 +198,7 @@ def test_the_conversion_advised_for_misaligned_data_in_the_other_order_meets_bot
         ["C_CONTIGUOUS", "ALIGNED"],
         mechanism="PyArray_FromAny",
         count=2,
+        repeated=1,
     )
     code = _only(ip105, record).fix.code.splitlines()[-1]
     names: dict[str, Any] = {"np": np, "m": source}
