@@ -104,6 +104,8 @@ PROGRAMS = {
     """,
     "interrupt": """
         import atexit, os, signal, time
+        # A process that is started in the background ignores the signal.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         atexit.register(print, "callback")
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)
@@ -115,6 +117,7 @@ PROGRAMS = {
     """,
     "interrupt_caught": """
         import os, signal, time
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(10)

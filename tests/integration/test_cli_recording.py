@@ -316,6 +316,7 @@ def test_an_interrupted_program_is_reported(tmp_path: Path) -> None:
         import os, signal, time
         import numpy as np
         np.ascontiguousarray(np.ones((50, 60)).T)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(10)
         """,
