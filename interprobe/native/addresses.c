@@ -93,7 +93,8 @@ same_layout(const layout *kept, const layout *now)
             return false;
         }
     }
-    if (strchr("biufcO", now->kind) != NULL) {
+    switch (now->kind) {
+    case 'b': case 'i': case 'u': case 'f': case 'c': case 'O':
         return true; /* kind and size say all */
     }
     char name[sizeof known[0].kept.type_name];
@@ -174,9 +175,9 @@ remember_memory(size_t index, const layout *now)
 }
 
 void
-addresses_note(PyArrayObject *array)
+addresses_note(PyArrayObject *array, const layout *given)
 {
-    if (PyArray_SIZE(array) == 0 || PyArray_NDIM(array) > ADDRESS_DIMENSIONS) {
+    if (given->nbytes == 0 || PyArray_NDIM(array) > ADDRESS_DIMENSIONS) {
         return;
     }
     PyArrayObject *holder = holder_of(array);
@@ -189,8 +190,10 @@ addresses_note(PyArrayObject *array)
     if (serial == 0 && (reference = weak_reference(holder)) == NULL) {
         return;
     }
-    layout now; /* read late: making a reference may set off a collection, which runs any code */
-    layout_read(&now, array);
+    layout now = *given;
+    if (reference != NULL) {
+        layout_read(&now, array); /* making the reference may have set off a collection: any code */
+    }
     size_t first = first_way((uintptr_t)now.data), chosen = first;
     for (size_t i = first; i < first + WAYS; i++) {
         known_address *entry = ways[i] == 0 ? NULL : &known[ways[i] - 1];

@@ -18,9 +18,9 @@ enum address_match {
     ADDRESS_INTERIOR = 1, /* or it lies in the memory of an array whose address was */
 };
 
-/* Remembers how `array` lies, under the address of its first element, without keeping the array
- * alive. The oldest of what is remembered gives way. A set exception stays set. GIL held. */
-void addresses_note(PyArrayObject *array);
+/* Remembers how `array` lies, which the caller has read, under the address of its first element,
+ * without keeping the array alive. The oldest of what is remembered gives way. A set exception stays set. GIL held. */
+void addresses_note(PyArrayObject *array, const layout *given);
 
 /* Fills `out` with what lies at `address`; false where nothing is known, where the memory was freed
  * since (whatever has taken its place), and where arrays of different kinds were given away there:

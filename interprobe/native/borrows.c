@@ -12,6 +12,7 @@
 #include "ledger.h"
 #include "origin.h"
 #include "probe.h"
+#include "thread_local.h"
 
 #include <string.h>
 
@@ -32,7 +33,7 @@ static PyGetSetDef *definitions[RAW_COUNT]; /* NumPy's own, static in its module
 static PyMethodDef *dlpack;
 
 /* What asks for a buffer in this thread, where it is not the buffer protocol alone. */
-static __thread const char *manner_in_progress = NULL;
+static THREAD_LOCAL const char *manner_in_progress = NULL;
 
 /* Whether what a borrower is given may come back as a bare address: Python code can take it from a
  * ctypes object, and cffi casts it to a number. A compiled module keeps what it asked for. */
@@ -89,7 +90,7 @@ observe(PyObject *self, const char *manner, int requested, void *caller)
     };
     ledger_book_borrow(&event);
     if (may_leak_address((uint32_t)event.key.origin)) {
-        addresses_note(array);
+        addresses_note(array, &given);
     }
 }
 

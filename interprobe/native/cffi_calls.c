@@ -208,18 +208,18 @@ watch_libs(PyObject *modules)
     Py_XDECREF(copy);
 }
 
-void
+bool
 cffi_calls_arrive(void)
 {
     if (tried) {
-        return;
+        return true;
     }
     PyObject *modules = PyImport_GetModuleDict();
     PyObject *backend = PyDict_GetItemString(modules, "_cffi_backend");
     PyObject *base = backend == NULL ? NULL : PyObject_GetAttrString(backend, "_CDataBase");
     if (base == NULL) {
         PyErr_Clear();
-        return; /* not there yet, or not complete */
+        return backend == NULL;
     }
     tried = true;
     Py_XSETREF(typeof_function, PyObject_GetAttrString(backend, "typeof"));
@@ -241,6 +241,7 @@ cffi_calls_arrive(void)
     }
     Py_XDECREF(lib);
     Py_DECREF(base);
+    return true;
 }
 
 void

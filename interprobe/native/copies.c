@@ -12,7 +12,7 @@
 
 #define SAMPLES 16 /* words of a result that are hashed to tell whether a buffer changed */
 
-__thread uint64_t *copies_in_flight = NULL;
+THREAD_LOCAL uint64_t *copies_in_flight = NULL;
 
 /* Whether the transfer reads and writes memory in one sweep. */
 static bool
@@ -100,16 +100,20 @@ hash_sample(const layout *in)
     if (!in->contiguous_c && !in->contiguous_f) {
         return hash;
     }
-    npy_intp step = in->nbytes / SAMPLES;
-    for (int i = 0; i < SAMPLES; i++) {
-        npy_intp at = i * step;
-        uint64_t word = 0;
-        npy_intp left = in->nbytes - at;
-        memcpy(&word, in->data + at, left < 8 ? (size_t)left : 8);
+    const char *at = in->data, *end = in->data + in->nbytes;
+    npy_intp step = in->nbytes <= 8 * SAMPLES ? 8 : in->nbytes / SAMPLES;
+    uint64_t word;
+    for (int i = 0; i < SAMPLES && end - at >= 8; i++, at += step) {
+        memcpy(&word, at, 8);
         hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
         hash ^= hash >> 33;
     }
-    return hash;
+    if (step == 8 && at < end) {
+        word = 0;
+        memcpy(&word, at, (size_t)(end - at));
+        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+    }
+    return hash ^ hash >> 33;
 }
 
 static void

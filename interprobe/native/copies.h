@@ -4,6 +4,7 @@
 
 #include "ledger.h"
 #include "numpy_api.h"
+#include "thread_local.h"
 
 typedef struct {
     const char *mechanism; /* a static string: its address identifies the mechanism */
@@ -45,6 +46,6 @@ void copies_of_gather(const conversion *done, const layout *source, const layout
                       PyArrayObject *operand);
 
 /* Bytes copied since the thread began its crossing in flight, if it has one. */
-extern __thread uint64_t *copies_in_flight;
+extern THREAD_LOCAL uint64_t *copies_in_flight;
 
 #endif

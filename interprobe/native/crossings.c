@@ -4,7 +4,10 @@
 #include "clock.h"
 #include "copies.h"
 #include "frames.h"
+#include "thread_local.h"
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { CHAIN = 128 }; /* links per thread; the copies of deeper ones count for the deepest link */
@@ -23,7 +26,31 @@ typedef struct {
     chain_link links[CHAIN + 1]; /* from 1 */
 } chain_of_thread;
 
-static __thread chain_of_thread in_flight;
+static THREAD_LOCAL chain_of_thread *in_flight; /* NULL: no crossing yet */
+static pthread_key_t chains; /* frees a thread's chain at its end */
+
+static void
+free_chain(void *chain)
+{
+    in_flight = NULL; /* destructors of other libraries may still run Python code in this thread */
+    free(chain);
+}
+
+__attribute__((constructor)) static void
+prepare_chains(void)
+{
+    pthread_key_create(&chains, free_chain);
+}
+
+/* The chain of this thread, or NULL when memory is out. */
+static inline chain_of_thread *
+chain_of_this_thread(void)
+{
+    if (in_flight == NULL && (in_flight = calloc(1, sizeof *in_flight)) != NULL) {
+        pthread_setspecific(chains, in_flight);
+    }
+    return in_flight;
+}
 
 static inline uint64_t
 mix(uint64_t hash, uint64_t word)
@@ -46,7 +73,8 @@ crossing_begin(crossing *now, const callee *to)
 {
     position at;
     frames_locate(&at);
-    if (at.own) {
+    chain_of_thread *chain = chain_of_this_thread();
+    if (at.own || chain == NULL) {
         return false;
     }
     call_argument arguments[CALL_ARGUMENTS];
@@ -102,7 +130,6 @@ crossing_begin(crossing *now, const callee *to)
     for (int i = 0; i < given; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
-    chain_of_thread *chain = &in_flight;
     now->serial = ++chain->serials;
     now->depth = chain->innermost < CHAIN ? ++chain->innermost : 0;
     if (now->depth != 0) {
@@ -118,8 +145,12 @@ crossing_end(crossing *now)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
-    chain_of_thread *chain = &in_flight;
+    chain_of_thread *chain = in_flight; /* as it was begun, unless the thread is at its end */
     chain_link gathered = {0, 0, 0};
+    if (chain == NULL) {
+        ledger_end_call(&now->ticket, ended, ticks, ticks, 0);
+        return;
+    }
     if (now->depth != 0 && chain->links[now->depth].serial == now->serial) {
         gathered = chain->links[now->depth];
         chain->links[now->depth].serial = 0;

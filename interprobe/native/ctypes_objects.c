@@ -184,9 +184,6 @@ referenced_object(PyObject *reference)
 PyArrayObject *
 ctypes_array_behind(PyObject *argument)
 {
-    if (PyArray_Check(argument)) {
-        return (PyArrayObject *)Py_NewRef(argument);
-    }
     PyTypeObject *type = Py_TYPE(argument);
     /* Numbers, strings and None hold no array. */
     if (PyLong_CheckExact(argument) || PyFloat_CheckExact(argument) || argument == Py_None) {
@@ -198,6 +195,9 @@ ctypes_array_behind(PyObject *argument)
     ctypes_kind kind = kind_of_type(type);
     PyArrayObject *array = NULL;
     if (kind == NOT_CTYPES) {
+        if (PyArray_Check(argument)) {
+            return (PyArrayObject *)Py_NewRef(argument);
+        }
         if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0) {
             array = array_attribute(argument, name_arr); /* x.ctypes */
             array = array != NULL ? array : array_attribute(argument, name_as_parameter);

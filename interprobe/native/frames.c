@@ -105,6 +105,30 @@ code_of(_PyInterpreterFrame *frame)
 #endif
 }
 
+/* What a code object's co_extra points to: private to CPython, and the same since 3.6. */
+typedef struct {
+    Py_ssize_t size;
+    void *slots[1];
+} code_extras;
+
+static bool extras_are_known; /* true once a slot read this way has held what was set */
+
+static inline code_notes *
+known_notes(PyCodeObject *code)
+{
+    void *found = NULL;
+    if (extras_are_known) {
+        const code_extras *extras = code->co_extra;
+        return extras != NULL && extra_index < extras->size ? extras->slots[extra_index] : NULL;
+    }
+#if PY_VERSION_HEX >= 0x030C0000
+    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &found);
+#else
+    _PyCode_GetExtra((PyObject *)code, extra_index, &found);
+#endif
+    return found;
+}
+
 static code_notes *
 take_notes(PyCodeObject *code)
 {
@@ -126,6 +150,9 @@ take_notes(PyCodeObject *code)
         PyMem_RawFree(notes);
         return NULL;
     }
+    const code_extras *extras = code->co_extra;
+    extras_are_known = extras != NULL && extra_index < extras->size &&
+                       extras->slots[extra_index] == (void *)notes;
     return notes;
 }
 
@@ -151,19 +178,10 @@ copy_text(PyObject *text, char *buffer, size_t size)
     buffer[used] = '\0';
 }
 
-static code_notes *
-notes_of(PyCodeObject *code)
+/* Finds out whose code it is. */
+static __attribute__((noinline)) code_notes *
+renew_notes(PyCodeObject *code, code_notes *notes)
 {
-    void *found = NULL;
-#if PY_VERSION_HEX >= 0x030C0000
-    PyUnstable_Code_GetExtra((PyObject *)code, extra_index, &found);
-#else
-    _PyCode_GetExtra((PyObject *)code, extra_index, &found);
-#endif
-    code_notes *notes = found;
-    if (notes != NULL && notes->epoch == ownership_epoch) {
-        return notes;
-    }
     if (notes == NULL && (notes = take_notes(code)) == NULL) {
         return NULL;
     }
@@ -174,16 +192,19 @@ notes_of(PyCodeObject *code)
     return notes;
 }
 
-static place_id
-place_at(PyCodeObject *code, code_notes *notes, int unit)
+static inline code_notes *
+notes_of(PyCodeObject *code)
 {
-    if (unit < 0 || (uint32_t)unit >= notes->length) {
-        unit = 0;
+    code_notes *notes = known_notes(code);
+    if (notes != NULL && notes->epoch == ownership_epoch) {
+        return notes;
     }
-    place_id id = notes->places[unit];
-    if (id != 0) {
-        return id;
-    }
+    return renew_notes(code, notes);
+}
+
+static __attribute__((noinline)) place_id
+new_place(PyCodeObject *code, code_notes *notes, int unit)
+{
     char file[4096];
     char function[1024];
     int line = -1, column = -1, end_line = -1, end_column = -1;
@@ -192,9 +213,17 @@ place_at(PyCodeObject *code, code_notes *notes, int unit)
     PyCode_Addr2Location(code, unit * (int)sizeof(_Py_CODEUNIT), &line, &column, &end_line,
                          &end_column);
     const place seen = {file, function, line, column, end_line, end_column};
-    id = places_intern(&seen);
-    notes->places[unit] = id;
-    return id;
+    notes->places[unit] = places_intern(&seen);
+    return notes->places[unit];
+}
+
+static inline place_id
+place_at(PyCodeObject *code, code_notes *notes, int unit)
+{
+    if (unit < 0 || (uint32_t)unit >= notes->length) {
+        unit = 0;
+    }
+    return notes->places[unit] != 0 ? notes->places[unit] : new_place(code, notes, unit);
 }
 
 void

@@ -35,7 +35,7 @@ static PyObject *twin;             /* borrowed: the interpreter's while import_f
 static PyMethodDef *definition;    /* of builtins.__import__: static in CPython */
 static PyCFunction original;
 static address_map seen;           /* statements that need not be looked at again */
-static Py_ssize_t modules_then;    /* how many modules there were at the last look for the boundary's */
+static Py_ssize_t modules_then;    /* how many modules there were when new ones were last looked for */
 
 /* What a statement names, absolute: a new reference, or NULL. */
 static PyObject *
@@ -86,11 +86,12 @@ statement_key(const position *at, PyObject *name, PyObject *names, long level)
 static void
 notice(PyObject *name, PyObject *globals, PyObject *names, long level)
 {
-    cffi_calls_arrive();
     Py_ssize_t modules = PyDict_GET_SIZE(PyImport_GetModuleDict());
-    if (libraries_has_boundary() && modules != modules_then) {
-        modules_then = modules;
-        extension_scan_boundary();
+    if (modules != modules_then) {
+        modules_then = cffi_calls_arrive() ? modules : 0;
+        if (libraries_has_boundary()) {
+            extension_scan_boundary();
+        }
     }
     position at;
     frames_locate(&at);
@@ -106,7 +107,6 @@ notice(PyObject *name, PyObject *globals, PyObject *names, long level)
         address_map_set(&seen, key, 1);
     }
     Py_XDECREF(full);
-    PyErr_Clear();
 }
 
 /* Parameters of __import__(name, globals, locals, fromlist, level). */
@@ -127,7 +127,9 @@ watched_import(PyObject *result, PyObject *const *args, Py_ssize_t count)
     PyObject *level = parameter(args, count, 4);
     notice(name, parameter(args, count, 1), names == NULL ? Py_None : names,
            level != NULL && PyLong_CheckExact(level) ? PyLong_AsLong(level) : 0);
-    PyErr_Clear();
+    if (PyErr_Occurred()) {
+        PyErr_Clear(); /* there was none before: the import has a result */
+    }
     return result;
 }
 

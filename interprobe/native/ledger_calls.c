@@ -2,6 +2,7 @@
 #include "ledger_region.h"
 
 #include "clock.h"
+#include "thread_local.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,7 +11,7 @@
 #define LONG_CALL 1000000 /* ns: from here on a record's calls have their resident memory measured */
 
 /* The place of this thread in the lists of crossings in flight, from 1; 0: not given yet. */
-static __thread unsigned thread_number = 0;
+static THREAD_LOCAL unsigned thread_number = 0;
 static unsigned threads_seen = 0;
 
 static entry_offset

@@ -194,51 +194,30 @@ region_place(ledger *book, place_id id)
     return book->place_offsets[id];
 }
 
-static inline uint64_t
-hash_words(const void *data, size_t size)
-{
-    uint64_t hash = 0x9E3779B97F4A7C15u;
-    const char *bytes = data;
-    for (; size >= 8; size -= 8, bytes += 8) {
-        uint64_t word;
-        memcpy(&word, bytes, 8);
-        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-        hash ^= hash >> 32;
-    }
-    return hash;
-}
-
 _Static_assert(sizeof(copy_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(call_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(borrow_key) % 8 == 0, "a key is hashed in words");
 
-entry_offset *
-region_slot(ledger *book, entry_table *table, const void *key, size_t key_size)
+bool
+region_grow(ledger *book, entry_table *table, size_t key_size)
 {
-    if ((table->used + 1) * 2 > table->size) {
-        uint32_t larger = table->size ? table->size * 2 : 128;
-        entry_offset *grown = calloc(larger, sizeof *grown);
-        if (grown == NULL) {
-            return NULL;
-        }
-        for (uint32_t i = 0; i < table->size; i++) {
-            if (table->slots[i] != 0) {
-                const char *known = book->region + table->slots[i] + sizeof(entry_head);
-                uint32_t slot = (uint32_t)hash_words(known, key_size) & (larger - 1);
-                while (grown[slot] != 0) {
-                    slot = (slot + 1) & (larger - 1);
-                }
-                grown[slot] = table->slots[i];
+    uint32_t larger = table->size ? table->size * 2 : 128;
+    entry_offset *grown = calloc(larger, sizeof *grown);
+    if (grown == NULL) {
+        return false;
+    }
+    for (uint32_t i = 0; i < table->size; i++) {
+        if (table->slots[i] != 0) {
+            const char *known = book->region + table->slots[i] + sizeof(entry_head);
+            uint32_t slot = (uint32_t)region_hash(known, key_size) & (larger - 1);
+            while (grown[slot] != 0) {
+                slot = (slot + 1) & (larger - 1);
             }
+            grown[slot] = table->slots[i];
         }
-        free(table->slots);
-        table->slots = grown;
-        table->size = larger;
     }
-    uint32_t slot = (uint32_t)hash_words(key, key_size) & (table->size - 1);
-    while (table->slots[slot] != 0 &&
-           memcmp(book->region + table->slots[slot] + sizeof(entry_head), key, key_size) != 0) {
-        slot = (slot + 1) & (table->size - 1);
-    }
-    return &table->slots[slot];
+    free(table->slots);
+    table->slots = grown;
+    table->size = larger;
+    return true;
 }

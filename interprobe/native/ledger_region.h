@@ -4,6 +4,8 @@
 
 #include "ledger.h"
 
+#include <string.h>
+
 typedef struct {
     entry_offset *slots; /* open addressing; 0: empty */
     uint32_t size, used;
@@ -48,9 +50,50 @@ entry_offset region_append(ledger *book, enum entry_type type, size_t size);
 entry_offset region_string(ledger *book, const char *text);
 entry_offset region_place(ledger *book, place_id id);
 
+/* Makes room for more entries in a table; false when memory is out. */
+bool region_grow(ledger *book, entry_table *table, size_t key_size);
+
+/* Keys are of a size known where they are looked up, in words: both loops become straight code. */
+static inline __attribute__((always_inline)) uint64_t
+region_hash(const void *key, size_t size)
+{
+    uint64_t hash = 0x9E3779B97F4A7C15u;
+    for (size_t at = 0; at < size; at += 8) {
+        uint64_t word;
+        memcpy(&word, (const char *)key + at, 8);
+        hash = ((hash ^ word) << 5 | (hash ^ word) >> 59) * 0xFF51AFD7ED558CCDu;
+    }
+    return hash ^ hash >> 32;
+}
+
+static inline __attribute__((always_inline)) bool
+region_same(const void *one, const void *other, size_t size)
+{
+    uint64_t differences = 0;
+    for (size_t at = 0; at < size; at += 8) {
+        uint64_t a, b;
+        memcpy(&a, (const char *)one + at, 8);
+        memcpy(&b, (const char *)other + at, 8);
+        differences |= a ^ b;
+    }
+    return differences == 0;
+}
+
 /* The slot of `key` in a table: 0 in it where there is no entry yet. The key of an entry starts right
  * behind its head. NULL when the table cannot grow. The caller that fills an empty slot counts it in
  * `used`. */
-entry_offset *region_slot(ledger *book, entry_table *table, const void *key, size_t key_size);
+static inline __attribute__((always_inline)) entry_offset *
+region_slot(ledger *book, entry_table *table, const void *key, size_t key_size)
+{
+    if ((table->used + 1) * 2 > table->size && !region_grow(book, table, key_size)) {
+        return NULL;
+    }
+    uint32_t slot = (uint32_t)region_hash(key, key_size) & (table->size - 1);
+    while (table->slots[slot] != 0 &&
+           !region_same(book->region + table->slots[slot] + sizeof(entry_head), key, key_size)) {
+        slot = (slot + 1) & (table->size - 1);
+    }
+    return &table->slots[slot];
+}
 
 #endif

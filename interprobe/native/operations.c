@@ -3,7 +3,7 @@
 
 #include <numpy/ufuncobject.h>
 
-__thread operation *operations_current = NULL;
+THREAD_LOCAL operation *operations_current = NULL;
 
 /* Whether the memory between an array's lowest and highest byte overlaps [low, high). */
 static bool

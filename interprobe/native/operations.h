@@ -4,6 +4,7 @@
 
 #include "frames.h"
 #include "numpy_api.h"
+#include "thread_local.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -41,7 +42,7 @@ typedef struct operation {
     struct transfer *claimed;   /* transfers of a conversion that has not found its copy yet */
 } operation;
 
-extern __thread operation *operations_current;
+extern THREAD_LOCAL operation *operations_current;
 
 /* What a conversion of `source` is: where that is an array, the conversion's copy is sure to be booked
  * from source and result, and its transfers need not be looked at. */

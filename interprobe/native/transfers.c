@@ -52,15 +52,15 @@ static int originals_used;
 static known_method *methods;
 static size_t methods_used, methods_room;
 
-static __thread const void *choosing_for; /* the frame for which get_strided_loop is under way */
-static __thread transfer *last_run;       /* the transfer whose loop ran last */
-static __thread uint64_t last_serial;     /* its number then */
-static __thread const PyArrayMethod_Context *last_context;
-static __thread char *last_result;
+static THREAD_LOCAL const void *choosing_for; /* the frame for which get_strided_loop is under way */
+static THREAD_LOCAL transfer *last_run;       /* the transfer whose loop ran last */
+static THREAD_LOCAL uint64_t last_serial;     /* its number then */
+static THREAD_LOCAL const PyArrayMethod_Context *last_context;
+static THREAD_LOCAL char *last_result;
 
 /* Distance of the contexts of a split cast's first and main step; 0: unknown, chains are not made. */
 static ptrdiff_t step_between_contexts;
-static __thread ptrdiff_t *measured_step; /* only while it is measured */
+static THREAD_LOCAL ptrdiff_t *measured_step; /* only while it is measured */
 
 static transfer *unused; /* to use again, linked by `next`; guarded by the GIL, like `serials` */
 static uint64_t serials;
