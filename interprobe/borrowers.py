@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import os
 
-from interprobe import symbols
+from interprobe import native_callers
 from interprobe.findings import Site
 from interprobe.ledger_records import BorrowRecord
 
@@ -55,7 +55,7 @@ def consumer(record: BorrowRecord, site: Site) -> str:
         site: Where it happened.
     """
     if record.library is not None:
-        symbol = symbols.locate(record.library, record.address).symbol
+        symbol = native_callers.author(record.library, record.callers).symbol
         library = os.path.basename(record.library)
         return f"{library}:{symbol}" if symbol else library
     try:

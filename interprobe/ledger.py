@@ -24,11 +24,11 @@ _BINS = 64
 _HEAD = struct.Struct("<II")
 _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
-_COPY = struct.Struct("<IIIIQQQQQQQQQQ9Q")
+_COPY = struct.Struct("<IIII4QQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
 _CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
-_BORROW = struct.Struct("<IIIIQQQQ")
+_BORROW = struct.Struct("<IIII4QQQQ")
 _ARGUMENT = struct.Struct("<IIII")
 _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
@@ -58,6 +58,11 @@ REQUIREMENTS = (
     "ENSUREARRAY",
 )
 _ORDERS: dict[bytes, Literal["C", "F", "strided"]] = {b"C": "C", b"F": "F", b"S": "strided"}
+
+
+def _callers(values: tuple[int, ...]) -> list[int]:
+    """Of a copy's or borrow's numbers, those that are addresses in the native library."""
+    return [address for address in values[4:8] if address]
 
 
 class LedgerError(Exception):
@@ -121,14 +126,14 @@ class _Reader:
             user_place=self.place(values[1]),
             mechanism=self.text(values[2]) or "",
             library=self.text(values[3]),
-            address=values[4],
-            count=values[5],
-            bytes=values[6],
-            ticks=values[7],
-            nbytes_min=values[8],
-            nbytes_max=values[9],
-            repeated=values[10],
-            variants=self._variants(offset, len(result.shape), values[14:], values[13]),
+            callers=_callers(values),
+            count=values[8],
+            bytes=values[9],
+            ticks=values[10],
+            nbytes_min=values[11],
+            nbytes_max=values[12],
+            repeated=values[13],
+            variants=self._variants(offset, len(result.shape), values[17:], values[16]),
             kind=[name for bit, name in enumerate(KINDS) if kind & 1 << bit],
             unmet=[name for bit, name in enumerate(REQUIREMENTS) if unmet & 1 << bit],
             explicit=bool(explicit),
@@ -196,9 +201,9 @@ class _Reader:
             manner=self.text(values[2]) or "",
             requested=requested,
             library=self.text(values[3]),
-            address=values[4],
-            count=values[5],
-            bytes=values[6],
+            callers=_callers(values),
+            count=values[8],
+            bytes=values[9],
             layout=layout,
         )
 

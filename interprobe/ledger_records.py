@@ -30,7 +30,8 @@ class CopyRecord:
     unmet: list[str]
     explicit: bool
     library: str | None
-    address: int
+    callers: list[int]
+    """Addresses in the library, innermost first, from where it was loaded."""
     source: Layout | None
     result: Layout
     count: int
@@ -84,7 +85,7 @@ class BorrowRecord:
     requested: int
     """PyBUF_* flags, where the way in has such."""
     library: str | None
-    address: int
+    callers: list[int]
     layout: Layout
     count: int
     bytes: int

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from interprobe import borrowers, description, symbols
+from interprobe import borrowers, description, native_callers
 from interprobe._version import __version__
 from interprobe.description import RunDescription
 from interprobe.findings import Site
@@ -206,7 +206,7 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
 def _native(record: CopyRecord) -> Native | None:
     if record.library is None:
         return None
-    found = symbols.locate(record.library, record.address)
+    found = native_callers.author(record.library, record.callers)
     return Native(
         library=os.path.abspath(record.library),
         symbol=found.symbol,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import ctypes
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -84,7 +85,7 @@ def _line_at(elf: Any, address: int) -> tuple[str | None, int | None]:
         if state is None:
             continue
         if previous is not None and previous.address <= address < state.address:
-            return _file_name(program, previous.file), previous.line
+            return _file_name(program, previous.file, unit), previous.line
         previous = None if state.end_sequence else state
     return None, None
 
@@ -98,15 +99,25 @@ def _unit_at(dwarf: Any, address: int) -> Any:
     return units[0] if len(units) == 1 else None
 
 
-def _file_name(program: Any, number: int) -> str | None:
+def _file_name(program: Any, number: int, unit: Any) -> str | None:
+    """The path of a file of a line program, absolute where the unit says where it was compiled."""
     header = program.header
-    # DWARF 5 counts files from 0, earlier versions from 1.
-    index = number if header["version"] >= 5 else number - 1
-    entries = header["file_entry"]
-    if not 0 <= index < len(entries):
+    # DWARF 5 counts files and folders from 0, and the unit's own folder is folder 0; earlier
+    # versions count both from 1, and 0 stands for the unit's own folder.
+    shift = 0 if header["version"] >= 5 else 1
+    entries, folders = header["file_entry"], header["include_directory"]
+    if not 0 <= number - shift < len(entries):
         return None
-    name = entries[index].name
-    return name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+    entry = entries[number - shift]
+    compiled_in = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
+    parts = [compiled_in.value] if compiled_in is not None else []
+    if 0 <= entry.dir_index - shift < len(folders):
+        parts.append(folders[entry.dir_index - shift])
+    return os.path.normpath(os.path.join("", *(_text(part) for part in [*parts, entry.name])))
+
+
+def _text(value: bytes | str) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 @lru_cache(maxsize=1)

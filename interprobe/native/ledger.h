@@ -8,6 +8,7 @@
 #define INTERPROBE_LEDGER_H
 
 #include "layout.h"
+#include "origin.h"
 #include "places.h"
 
 #define LEDGER_MAGIC "IPLEDGER"
@@ -110,7 +111,7 @@ typedef struct {
     entry_offset user_place;
     entry_offset mechanism;
     entry_offset library; /* native library that asked, or 0 */
-    uint64_t address;     /* of the call in that library, from its load address */
+    uint64_t callers[ORIGIN_CALLERS]; /* in that library: origin.h */
     uint64_t count;
     uint64_t bytes;
     uint64_t ticks;
@@ -228,7 +229,7 @@ typedef struct {
     entry_offset user_place;
     entry_offset manner;
     entry_offset library;
-    uint64_t address;
+    uint64_t callers[ORIGIN_CALLERS];
     uint64_t count;
     uint64_t bytes;
     uint64_t largest;

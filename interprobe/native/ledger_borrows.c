@@ -20,7 +20,9 @@ new_borrow(ledger *book, const borrow_event *event)
         entry->user_place = user_place;
         entry->manner = manner;
         entry->library = library;
-        entry->address = borrower == NULL ? 0 : borrower->address;
+        if (borrower != NULL) {
+            memcpy(entry->callers, borrower->callers, sizeof entry->callers);
+        }
     }
     return offset;
 }

@@ -36,7 +36,9 @@ new_copy(ledger *book, const copy_event *event)
     entry->user_place = user_place;
     entry->mechanism = mechanism;
     entry->library = library;
-    entry->address = asked == NULL ? 0 : asked->address;
+    if (asked != NULL) {
+        memcpy(entry->callers, asked->callers, sizeof entry->callers);
+    }
     entry->nbytes_min = UINT64_MAX;
     return offset;
 }

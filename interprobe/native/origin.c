@@ -46,7 +46,8 @@ origin_initialise(const void *numpy_core_address, const void *ctypes_address)
 
 typedef struct {
     const char *library;
-    uint64_t address;
+    uint64_t callers[ORIGIN_CALLERS];
+    int count; /* of callers */
     int depth;
 } search;
 
@@ -65,6 +66,9 @@ look_at(struct _Unwind_Context *context, void *data)
     }
     for (int i = 0; i < passed_over_count; i++) {
         if (info.dli_fbase == passed_over[i]) {
+            if (found->library != NULL) {
+                return _URC_END_OF_STACK;
+            }
             const void *function = _Unwind_FindEnclosingFunction((void *)(ip - 1));
             return function == frames_evaluation_loop() ? _URC_END_OF_STACK : _URC_NO_REASON;
         }
@@ -77,9 +81,12 @@ look_at(struct _Unwind_Context *context, void *data)
     if (strncmp(name, "_greenlet.", 10) == 0) {
         return _URC_END_OF_STACK; /* below lies the stack of whoever is switched in there now */
     }
+    if (found->library != NULL && strcmp(found->library, info.dli_fname) != 0) {
+        return _URC_END_OF_STACK;
+    }
     found->library = info.dli_fname;
-    found->address = ip - 1 - (uintptr_t)info.dli_fbase;
-    return _URC_END_OF_STACK;
+    found->callers[found->count++] = ip - 1 - (uintptr_t)info.dli_fbase;
+    return found->count < ORIGIN_CALLERS ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
 /* Paths seen, each with its origin: open addressing, bounded so that a callee whose stack depth
@@ -139,7 +146,8 @@ intern_origin(const search *found)
 {
     for (uint32_t id = 1; id <= origins_used; id++) {
         const origin *known = &origins[id - 1];
-        if (known->address == found->address && strcmp(known->library, found->library) == 0) {
+        if (memcmp(known->callers, found->callers, sizeof found->callers) == 0 &&
+            strcmp(known->library, found->library) == 0) {
             return id;
         }
     }
@@ -156,7 +164,9 @@ intern_origin(const search *found)
     if (library == NULL) {
         return 0;
     }
-    origins[origins_used++] = (origin){library, found->address};
+    origin *added = &origins[origins_used++];
+    added->library = library;
+    memcpy(added->callers, found->callers, sizeof added->callers);
     return origins_used;
 }
 
@@ -173,7 +183,7 @@ origin_of(uint64_t path, uint32_t place)
     if (paths_used == MAXIMUM_PATHS) {
         return 0;
     }
-    search found = {NULL, 0, 0};
+    search found = {NULL, {0}, 0, 0};
     _Unwind_Backtrace(look_at, &found);
     uint32_t id = found.library == NULL ? 0 : intern_origin(&found);
     paths[slot] = (known_path){path, place, id};

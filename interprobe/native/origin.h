@@ -8,9 +8,12 @@
 /* Learns which libraries never name an origin: Python, NumPy's core, ctypes, interprobe. GIL held. */
 void origin_initialise(const void *numpy_core_address, const void *ctypes_address);
 
+#define ORIGIN_CALLERS 4 /* glue (Cython's, pybind11's) lies between NumPy and what a person wrote */
+
 typedef struct {
     const char *library; /* path, owned by the table of origins */
-    uint64_t address;    /* of the call, from the library's load address */
+    uint64_t callers[ORIGIN_CALLERS]; /* of the call and of those around it in the same library,
+                                       * innermost first, from its load address; then 0 */
 } origin;
 
 /* The origin of a call, as a small number; 0 where Python itself made the call, or nothing is known.

@@ -105,7 +105,9 @@ def test_cython_conversion(trace: dict[str, Any]) -> None:
     assert copy["source"]["order"] == "strided"
     assert Path(copy["native"]["library"]).name.startswith("grid_tools")
     assert "mean_of_rows" in copy["native"]["symbol"]
-    assert copy["native"]["file"].endswith("grid_tools.c")
+    assert Path(copy["native"]["file"]) == SOURCES / "grid_tools.pyx"
+    lines = (SOURCES / "grid_tools.pyx").read_text().splitlines()
+    assert "np.ascontiguousarray" in lines[copy["native"]["line"] - 1]
 
 
 def test_c_api_conversion(trace: dict[str, Any]) -> None:
