@@ -40,7 +40,7 @@ kind_of_transfer(const layout *source, const layout *result, char traversal)
         kind |= KIND_ALIGN;
     }
     bool spread = source->elsize > 0 && result->elsize > 0 && result->descr != NULL &&
-                  source->nbytes / source->elsize < result->nbytes / result->elsize;
+                  source->nbytes * result->elsize < result->nbytes * source->elsize;
     if (spread || (layout_is_broadcast(source) && !layout_is_broadcast(result))) {
         kind |= KIND_BROADCAST;
     } else if (!in_step(source, result, traversal)) {
