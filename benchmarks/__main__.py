@@ -50,11 +50,11 @@ def main(words: Sequence[str] | None = None) -> int:
         except RunError as error:
             session.say(f"The benchmark {part.NAME} failed: {error}.")
             return 1
+        # A look is no record: it replaces neither the tables nor the figures.
+        if not options.quick:
+            _write(results)
     if options.quick:
-        # A look is no record: it replaces neither the table nor the figures.
         print(draw(results))
-    else:
-        _write(results)
     session.say(f"Done in {time.monotonic() - began:.0f} s.")
     return 0
 

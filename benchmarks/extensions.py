@@ -17,8 +17,11 @@ class BuildError(Exception):
     """A module could not be compiled; the text is one sentence, then the compiler's own words."""
 
 
-def build() -> tuple[Path, list[str]]:
+def build(parent: Path = _BUILT) -> tuple[Path, list[str]]:
     """Compile what is missing or older than its source.
+
+    Args:
+        parent: Holds a folder for each Python.
 
     Returns:
         The folder of the compiled modules, and a sentence for each part that was left out.
@@ -26,7 +29,7 @@ def build() -> tuple[Path, list[str]]:
     Raises:
         BuildError: No C compiler or no Cython, or a source that does not compile.
     """
-    folder = _BUILT / str(sysconfig.get_config_var("SOABI"))
+    folder = parent / str(sysconfig.get_config_var("SOABI"))
     folder.mkdir(parents=True, exist_ok=True)
     suffix = sysconfig.get_config_var("EXT_SUFFIX")
     includes = [f"-I{sysconfig.get_path('include')}"]

@@ -76,7 +76,7 @@ PY_SPY = Profiler(
     lambda output: [
         _py_spy() or "py-spy", "record", "-o", f"{output}.svg", "--", sys.executable,
     ],
-    callgrind="py-spy samples from a process of its own and adds no instruction to the program",
+    callgrind="it looks on from another process and adds no instruction to the program",
 )  # fmt: skip
 
 PEERS = (
@@ -94,14 +94,12 @@ PEERS = (
         lambda output: _python("-m", "memory_profiler", "-o", f"{output}.txt"),
         decorated="yes",
         patience=100,
-        callgrind="memory_profiler asks the system for the memory at each line; that work is not"
-        " the program's",
     ),
     Profiler(
         "scalene",
         lambda output: _python("-m", "scalene", "run", "-o", f"{output}.json"),
         separator=("---",),
-        callgrind="scalene restarts Python with a library of its own preloaded",
+        callgrind="it starts Python anew, where callgrind does not follow",
     ),
     Profiler(
         "viztracer",

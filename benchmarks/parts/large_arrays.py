@@ -30,7 +30,7 @@ def measure(session: Session) -> dict[str, Any]:
 
 
 def _measured(session: Session, program: str) -> dict[str, Any]:
-    repeats = 2 if session.quick else 5
+    repeats = 2 if session.quick else 4
 
     def measured(profiler: Profiler) -> float:
         session.say(f"{NAME}: {program}, {profiler.name}")
@@ -41,7 +41,7 @@ def _measured(session: Session, program: str) -> dict[str, Any]:
         measured,
         session.profilers,
         rounds=2 if session.quick else 7,
-        peer_rounds=1 if session.quick else 3,
+        peer_rounds=1 if session.quick else 2,
     )
     return {
         "plain": figure_of(found.plain),

@@ -82,7 +82,7 @@ def draw(results: dict[str, Any]) -> str:
                 f"{part['work_seconds']['median']:.1f}",
                 signed(part["resident_bytes"]["median"] / _MB, 1),
                 signed(part["peak_bytes"]["median"] / _MB, 1),
-                f"{part['written_bytes'] / 1024:,.0f}",
+                f"{part['written_bytes'] / 1024:,.1f}",
             ]
         )
     header = ["", "crossings", "work, s", "resident after the work, MB", "peak, MB", "file, KiB"]

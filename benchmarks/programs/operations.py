@@ -161,7 +161,7 @@ def marked_blocks():
     count = int(COUNT)
     mark = kernels.benchmark_mark
     for operation in OPERATIONS:
-        run(operation, WARM_UP)
+        run(operation, min(WARM_UP, count))
         mark()
         run(operation, count)
         mark()
