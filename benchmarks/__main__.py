@@ -16,7 +16,7 @@ from benchmarks.parts import PARTS
 from benchmarks.processes import RunError
 from benchmarks.profilers import INTERPROBE, PEERS
 from benchmarks.session import Session
-from benchmarks.tables import between_markers
+from benchmarks.tables import MarkerError, between_markers
 
 _FOLDER = Path(__file__).parent
 RESULTS = _FOLDER / "results.json"
@@ -47,12 +47,12 @@ def main(words: Sequence[str] | None = None) -> int:
         made = conditions.conditions(options.quick)
         try:
             results[part.NAME] = {"conditions": made, "figures": part.measure(session)}
-        except RunError as error:
+            # A look is no record: it replaces neither the tables nor the figures.
+            if not options.quick:
+                _write(results)
+        except (RunError, MarkerError) as error:
             session.say(f"The benchmark {part.NAME} failed: {error}.")
             return 1
-        # A look is no record: it replaces neither the tables nor the figures.
-        if not options.quick:
-            _write(results)
     if options.quick:
         print(draw(results))
     session.say(f"Done in {time.monotonic() - began:.0f} s.")

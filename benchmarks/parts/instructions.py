@@ -50,7 +50,7 @@ def _counted(session: Session, profiler: Profiler) -> dict[str, float]:
             before=callgrind.command(output),
             hash_seed="0",
         )
-        dumps = []
+        dumps: list[int] = []
         while (dump := Path(f"{output}.{len(dumps) + 1}")).exists():
             dumps.append(callgrind.instructions_in(dump.read_text(errors="replace")))
         # The last file is of what came after the last mark.

@@ -35,7 +35,8 @@ def _measured(session: Session, program: str) -> dict[str, Any]:
     def measured(profiler: Profiler) -> float:
         session.say(f"{NAME}: {program}, {profiler.name}")
         arguments = [session.built, repeats, profiler.decorated]
-        return statistics.median(run_program(profiler, program, arguments).result)
+        seconds: list[float] = run_program(profiler, program, arguments).result
+        return statistics.median(seconds)
 
     found = run_rounds(
         measured,
@@ -71,7 +72,7 @@ def draw(results: dict[str, Any]) -> str:
             ]
         )
     header = [
-        "work", "plain, ms", "noise", "interprobe", "half of the runs", "target", "", *peers
+        "work", "plain, ms", "noise", "interprobe", "half of the runs", "target", "verdict", *peers
     ]  # fmt: skip
     failures = {name: why for part in results.values() for name, why in part["failures"].items()}
     return table(header, rows) + failures_in_words(failures)

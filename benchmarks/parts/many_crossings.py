@@ -90,7 +90,7 @@ def draw(results: dict[str, Any]) -> str:
     ours = results["profiled"].get(INTERPROBE.name)
     if ours:
         text += "\n" + table(
-            ["interprobe", "figure", "noise", "target", ""], _judged(results, ours)
+            ["interprobe", "figure", "noise", "target", "verdict"], _judged(results, ours)
         )
     return text + failures_in_words(results["failures"])
 

@@ -94,7 +94,7 @@ def draw(results: dict[str, Any]) -> str:
         )
     header = [
         "operation", "plain, ns", "interprobe adds, ns", "half of the runs", "noise, ns",
-        "of its time", "target", "",
+        "of its time", "target", "verdict",
     ]  # fmt: skip
     names = list(by_profiler)
     side_by_side = table(

@@ -53,5 +53,5 @@ def draw(results: dict[str, Any]) -> str:
                 verdict(figure["median"], target),
             ]
         )
-    header = ["a script with 20 places", "ms", "half of the runs", "target", ""]
+    header = ["a script with 20 places", "ms", "half of the runs", "target", "verdict"]
     return table(header, rows) + failures_in_words(results["failures"])

@@ -9,7 +9,7 @@ def marked(function, decorated):
     """``function`` under the ``@profile`` of a line profiler, unless ``decorated`` is "no".
 
     With "held" the profiler is switched on for good: to switch line_profiler on and off around each
-    call costs 100 times what its lines cost, and is avoided by marking the caller as well.
+    call costs tens of times what its lines cost.
     """
     if decorated == "no":
         return function
