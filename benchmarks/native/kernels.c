@@ -1,0 +1,31 @@
+/* What the benchmark programs call through ctypes: a kernel with no work, one with, and a mark. */
+#include <stddef.h>
+
+#if __has_include(<valgrind/callgrind.h>)
+#include <valgrind/callgrind.h>
+#endif
+
+/* The first of n values: a call with nothing but the call. */
+double first_value(const double *values, int n)
+{
+    return n > 0 ? values[0] : 0.0;
+}
+
+/* The sum of n values. */
+double sum_values(const double *values, size_t n)
+{
+    double sum = 0.0;
+    for (size_t i = 0; i < n; i++) {
+        sum += values[i];
+    }
+    return sum;
+}
+
+/* Has callgrind write its counts and begin again from 0. Does nothing outside of callgrind, or where
+ * its header was missing when this was compiled. */
+void benchmark_mark(void)
+{
+#ifdef CALLGRIND_DUMP_STATS
+    CALLGRIND_DUMP_STATS;
+#endif
+}
