@@ -72,7 +72,8 @@ unmet_requirements(const layout *source, const layout *result, int demanded)
     if ((demanded & NPY_ARRAY_WRITEABLE) && !source->writeable) {
         unmet |= UNMET_WRITEABLE;
     }
-    if (demanded & NPY_ARRAY_OWNDATA) {
+    /* f2py demands a copy only after it has found what the array lacks: that is the cause. */
+    if ((demanded & NPY_ARRAY_OWNDATA) && unmet == 0) {
         unmet |= UNMET_OWNDATA;
     }
     return unmet;
