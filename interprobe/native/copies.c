@@ -137,6 +137,10 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
     char here;
     uint64_t path = done->caller ? done->caller : at.eval_stack - (uintptr_t)&here;
     key->origin = origin_of(path, at.here);
+    const operation *now = key->origin == 0 ? operation_here() : NULL;
+    if (now != NULL && now->code != NULL) {
+        key->origin = origin_at(now->code); /* NumPy converts before the extension's loop runs */
+    }
     key->mechanism = (uint64_t)(uintptr_t)event.mechanism;
     key->place = at.here;
     key->user_place = at.user;

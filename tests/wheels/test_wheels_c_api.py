@@ -9,7 +9,7 @@ WORLD, POINTS = Called("C API", "Wcsprm.p2s"), Called("ufunc", "points")
 
 class TestCApi(WheelChecks):
     program = "c_api_wheels"
-    modules = ("astropy", "bottleneck", "cv2", "numexpr", "shapely")
+    modules = ("astropy", "bottleneck", "cv2", "numexpr", "scipy", "shapely")
     copies = {
         "blur-order": [Copied(1, 337 * 211 * 4, NEW_COPY, "strided", (), "cv2")],
         "blur-strided": [Copied(1, 347 * 211 * 4, NEW_COPY, "strided", (), "cv2")],
@@ -19,7 +19,10 @@ class TestCApi(WheelChecks):
         "partition": [Copied(1, 100_109 * 8, NEW_COPY, "duplicate", (), "nonreduce_axis")],
         "world-dtype": [Copied(1, 50_023 * 2 * 8, FROM_ANY, "cast", ("dtype",), "_wcs")],
         "world-order": [Copied(1, 50_033 * 2 * 8, FROM_ANY, "strided", ("C_CONTIGUOUS",), "_wcs")],
-        "points-dtype": [Copied(1, 10_009 * 2 * 8, "lib.points", "cast", ("dtype",))],
+        "points-dtype": [Copied(1, 10_009 * 2 * 8, "points", "cast", ("dtype",), "lib")],
+        "error-overlap": [
+            Copied(1, 100_150 * 8, "erf", "overlap+writeback", (), "_special_ufuncs")
+        ],
     }
     calls = {
         "blur-control": BLUR,
@@ -33,5 +36,6 @@ class TestCApi(WheelChecks):
         "world-order": WORLD,
         "points-control": POINTS,
         "points-dtype": POINTS,
+        "error-overlap": Called("ufunc", "erf"),
         "line-order-control": Called("ufunc", "linestrings"),
     }

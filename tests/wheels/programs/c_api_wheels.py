@@ -1,4 +1,4 @@
-"""OpenCV, numexpr, bottleneck, astropy and shapely, written against the C API by hand."""
+"""OpenCV, numexpr, bottleneck, astropy, shapely, scipy.special: the C API, by hand."""
 
 import astropy.wcs
 import bottleneck
@@ -6,6 +6,7 @@ import cv2
 import numexpr
 import shapely
 from known_arrays import case, describe, made, output, show, source
+from scipy.special import erf
 
 describe(cv2.GaussianBlur, cv2.resize, bottleneck.nansum, bottleneck.move_mean, numexpr.evaluate)
 describe(shapely.points, astropy.wcs.Wcsprm.p2s, shapely.lib.points)
@@ -63,6 +64,12 @@ show(w.wcs_pix2world(p, 0))  # CASE world-dtype
 world_coordinates(50_033)
 p = source((2, 50_033))
 show(w.wcs_pix2world(p.T, 0))  # CASE world-order
+
+x = source(100_129)
+show(output(erf(x)))  # CASE error-control
+x = source(100_151)
+case(100_150)
+show(erf(x[:-1], out=x[1:]))  # CASE error-overlap
 
 p = source((10_007, 2))
 show(output(shapely.get_x(output(shapely.points(p)))))  # CASE points-control
