@@ -72,7 +72,8 @@ unmet_requirements(const layout *source, const layout *result, int demanded)
     if ((demanded & NPY_ARRAY_WRITEABLE) && !source->writeable) {
         unmet |= UNMET_WRITEABLE;
     }
-    if (demanded & NPY_ARRAY_OWNDATA) {
+    /* f2py demands a copy only after it has found what the array lacks: that is the cause. */
+    if ((demanded & NPY_ARRAY_OWNDATA) && unmet == 0) {
         unmet |= UNMET_OWNDATA;
     }
     return unmet;
@@ -140,6 +141,10 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
     char here;
     uint64_t path = done->caller ? done->caller : at.eval_stack - (uintptr_t)&here;
     key->origin = origin_of(path, at.here);
+    const operation *now = key->origin == 0 ? operation_here() : NULL;
+    if (now != NULL && now->code != NULL) {
+        key->origin = origin_at(now->code); /* NumPy converts before the extension's loop runs */
+    }
     key->mechanism = (uint64_t)(uintptr_t)event.mechanism;
     key->place = at.here;
     key->user_place = at.user;

@@ -16,6 +16,7 @@
 #include "address_map.h"
 #include "extension_records.h"
 #include "frames.h"
+#include "operations.h"
 
 #define NO_IMPORT_UFUNC
 #include <numpy/ufuncobject.h>
@@ -26,6 +27,7 @@
 typedef struct {
     PyObject *object; /* strong */
     vectorcallfunc original;
+    const void *code; /* a loop of an extension's ufunc; NULL: no ufunc, or NumPy's */
     function_facts facts;
 } patched_object;
 
@@ -78,7 +80,10 @@ probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count,
     if (!extension_begin(&now, &patched->facts, (uint64_t)(uintptr_t)object, object, args, count)) {
         return original(object, args, flagged_count, names);
     }
-    PyObject *result = original(object, args, flagged_count, names);
+    PyObject *result =
+        patched->code == NULL
+            ? original(object, args, flagged_count, names)
+            : operations_call_ufunc(original, patched->code, object, args, flagged_count, names);
     crossing_end(&now);
     return result;
 }
@@ -128,6 +133,8 @@ watch_object(PyObject *object, vectorcallfunc *field, const found_in *where)
     }
     patched->object = Py_NewRef(object);
     patched->original = *field;
+    bool is_ufunc = ufunc_type != NULL && Py_IS_TYPE(object, ufunc_type);
+    patched->code = is_ufunc && !library_is_never_watched(library) ? code : NULL;
     bool takes_self = where->type != NULL && !where->is_static;
     patched->facts = (function_facts){binding, library, name, takes_self};
     *field = probed_vectorcall;

@@ -168,6 +168,36 @@ scan_type(PyTypeObject *type, found_in where, int depth)
     Py_XDECREF(order);
 }
 
+/* Whether SWIG made an extension module, as its first function shows. */
+static bool
+is_made_by_swig(PyObject *module)
+{
+    PyObject *key, *value;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(PyModule_GetDict(module), &position, &key, &value)) {
+        if (PyCFunction_CheckExact(value)) {
+            PyMethodDef *definition = ((PyCFunctionObject *)value)->m_ml;
+            native_library *library = library_at((const void *)definition->ml_meth);
+            return library != NULL && strcmp(library_toolkit(library), "SWIG") == 0;
+        }
+    }
+    return false;
+}
+
+/* Whether a module is the extension behind the proxies that a program imports: what areas.py defines
+ * passes on to the functions of _areas, which no program names. */
+static bool
+is_behind_proxies(PyObject *module, const found_in *where)
+{
+    if (where->file != NULL || where->type != NULL) {
+        return false;
+    }
+    const char *last = strrchr(where->module, '.');
+    last = last == NULL ? where->module : last + 1;
+    return where->name[0] == '_' && strcmp(where->name + 1, last) == 0 &&
+           text_in(PyModule_GetDict(module), "__file__") != NULL && is_made_by_swig(module);
+}
+
 static void
 scan_object(PyObject *object, found_in where, int depth)
 {
@@ -178,6 +208,10 @@ scan_object(PyObject *object, found_in where, int depth)
         return;
     }
     if (PyModule_Check(object)) {
+        if (is_behind_proxies(object, &where)) {
+            extension_scan_module(object);
+            return;
+        }
         /* A submodule that has no file of its own is part of the extension module. */
         PyObject *dictionary = PyModule_GetDict(object);
         const char *name = text_in(dictionary, "__name__");

@@ -177,6 +177,8 @@ library_toolkit(native_library *library)
             library->toolkit = "Cython";
         } else if (memmem(text, size, "swig_runtime_data", 17) != NULL) {
             library->toolkit = "SWIG";
+        } else if (memmem(text, size, "pyo3_runtime", 12) != NULL) {
+            library->toolkit = "PyO3";
         }
         munmap(text, size);
     }

@@ -242,22 +242,30 @@ vectorcall_of(PyUFuncObject *ufunc)
     return (vectorcallfunc *)((char *)ufunc + Py_TYPE(ufunc)->tp_vectorcall_offset);
 }
 
+PyObject *
+operations_call_ufunc(vectorcallfunc call, const void *code, PyObject *ufunc, PyObject *const *args,
+                      size_t flagged, PyObject *names)
+{
+    operation now;
+    bool has_core = ((PyUFuncObject *)ufunc)->core_enabled;
+    operation_begin(&now, has_core ? OPERATION_OPERANDS : OPERATION_ELEMENTWISE, NULL);
+    now.subject = ufunc;
+    now.arguments = args;
+    now.count = PyVectorcall_NARGS(flagged);
+    now.names = names;
+    now.code = code;
+    PyObject *result = call(ufunc, args, flagged, names);
+    operation_end(&now);
+    return result;
+}
+
 static PyObject *
 probed_ufunc(PyObject *self, PyObject *const *args, size_t flagged, PyObject *names)
 {
     if (!ledger_active) {
         return call_ufunc(self, args, flagged, names);
     }
-    operation now;
-    PyUFuncObject *ufunc = (PyUFuncObject *)self;
-    operation_begin(&now, ufunc->core_enabled ? OPERATION_OPERANDS : OPERATION_ELEMENTWISE, NULL);
-    now.subject = self;
-    now.arguments = args;
-    now.count = PyVectorcall_NARGS(flagged);
-    now.names = names;
-    PyObject *result = call_ufunc(self, args, flagged, names);
-    operation_end(&now);
-    return result;
+    return operations_call_ufunc(call_ufunc, NULL, self, args, flagged, names);
 }
 
 /* linalg's ufuncs are the parts of its functions: solve1, cholesky_lo, svd_f. */
@@ -335,6 +343,9 @@ operation_name(const operation *now)
         if ((PyObject *)ufuncs[i].ufunc == now->subject) {
             return ufuncs[i].mechanism;
         }
+    }
+    if (now->code != NULL) {
+        return ((PyUFuncObject *)now->subject)->name; /* lives as long as the extension */
     }
     return now->mechanism != NULL ? now->mechanism : "numpy";
 }

@@ -39,6 +39,7 @@ typedef struct operation {
     PyArrayObject *target;      /* written to, and there before; or NULL */
     const char *result;         /* the block that a gather fills, once it is known, and its bytes */
     uint64_t result_bytes;
+    const void *code;           /* in the extension that a ufunc is part of; NULL: NumPy's own */
     struct transfer *claimed;   /* transfers of a conversion that has not found its copy yet */
 } operation;
 
@@ -93,6 +94,11 @@ PyArrayObject *operation_operand(const operation *now, const char *address, npy_
 
 /* Whether memory from `low` up to `high` overlaps that of an array that the operation writes into. */
 bool operation_overwrites(const operation *now, const char *low, const char *high);
+
+/* Calls another package's ufunc, which `call` carries out, as the operation that it is; `code` lies in
+ * the extension that brought it along. GIL held. */
+PyObject *operations_call_ufunc(vectorcallfunc call, const void *code, PyObject *ufunc,
+                                PyObject *const *args, size_t flagged, PyObject *names);
 
 /* Hooks that keep operations_current: part of the probe of transfers. */
 int operations_install(void);

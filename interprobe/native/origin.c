@@ -191,6 +191,18 @@ origin_of(uint64_t path, uint32_t place)
     return id;
 }
 
+uint32_t
+origin_at(const void *code)
+{
+    Dl_info info;
+    if (dladdr(code, &info) == 0 || info.dli_fname == NULL) {
+        return 0;
+    }
+    uint64_t address = (uint64_t)((const char *)code - (const char *)info.dli_fbase);
+    const search found = {info.dli_fname, address, 0};
+    return intern_origin(&found);
+}
+
 const origin *
 origin_get(uint32_t id)
 {

@@ -22,6 +22,9 @@ typedef struct {
  * (microseconds), later ones look it up. GIL held. */
 uint32_t origin_of(uint64_t path, uint32_t place);
 
+/* The origin that is the function at `code`; 0 where no library holds it. GIL held. */
+uint32_t origin_at(const void *code);
+
 /* The origin behind a number; NULL for 0. */
 const origin *origin_get(uint32_t id);
 

@@ -175,9 +175,10 @@ ownership_of(const char *file)
         strstr(file, "/dist-packages/") != NULL) {
         return OWNED_BY_LIBRARY;
     }
-    /* "<string>", "<stdin>" and a notebook's cells are the user's; these are not. */
+    /* "<stdin>" and a notebook's cells are the user's; these are not. "<string>" is what namedtuple,
+     * dataclass and many a library compile for themselves: the line that runs it tells whose it is. */
     if (strncmp(file, "<frozen ", 8) == 0 || strncmp(file, "<__array_function__", 19) == 0 ||
-        strncmp(file, "<attrs generated", 16) == 0) {
+        strncmp(file, "<attrs generated", 16) == 0 || strcmp(file, "<string>") == 0) {
         return OWNED_BY_LIBRARY;
     }
     return OWNED_BY_USER;

@@ -135,6 +135,20 @@ def test_programs_of_every_kind(tmp_path: Path) -> None:
         assert copy.user_site.source == "    return np.ascontiguousarray(field)"
 
 
+def test_a_library_s_generated_code_is_not_the_user_s(tmp_path: Path) -> None:
+    packages = tmp_path / "site-packages"
+    generated = "import numpy as np; np.ascontiguousarray(np.ones((50, 60)).T)"
+    write(packages / "generating.py", f"def convert():\n    exec({generated!r})\n")
+    source = (
+        f"import sys; sys.path.append({str(packages)!r})\nimport generating\ngenerating.convert()\n"
+    )
+    script = write(tmp_path / "script.py", source)
+    trace, _ = record(tmp_path, str(script))
+    (copy,) = trace.copies
+    assert (copy.user_site.file, copy.user_site.line) == (str(script), 3)
+    assert copy.site.file == "<string>"
+
+
 def test_code_on_the_command_line_has_a_source(tmp_path: Path) -> None:
     code = "import numpy as np\nx = np.ascontiguousarray(np.ones((50, 60)).T)"
     trace, _ = record(tmp_path, "-c", code)

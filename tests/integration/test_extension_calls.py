@@ -296,3 +296,21 @@ def test_threads_are_counted_exactly(plain_calls: ModuleType) -> None:
 
     counts = [call.count for call in record(calls).calls if call.function == "fast"]
     assert counts == [4000]
+
+
+def test_functions_behind_the_proxies_of_swig_are_watched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Programs import areas, which lies among the installed packages; _areas is its own affair."""
+    packages = folder / "site-packages"
+    packages.mkdir()
+    build_swig("areas", packages)
+    monkeypatch.syspath_prepend(str(packages))
+
+    def look() -> None:
+        import areas
+
+        assert areas.area(2.0, 3.0) == 6.0
+
+    seen = [(call.binding, call.function, call.count) for call in record(look).calls]
+    assert seen == [("SWIG", "area", 1)]

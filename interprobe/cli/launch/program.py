@@ -60,7 +60,7 @@ class Program:
     def own_paths(self) -> list[str]:
         """Files and directories that are the user's own code, wherever they lie."""
         if self.kind == "command":
-            return []
+            return ["<string>"]
         if self.kind == "module":
             spec = _find(self.value.partition(".")[0], self._search_path)
             places = [*(spec.submodule_search_locations or []), spec.origin] if spec else []
