@@ -3,7 +3,25 @@
 
 #include <numpy/ufuncobject.h>
 
-__thread operation *operations_current = NULL;
+__thread operations_of_thread operations_under_way;
+
+operation *
+operation_here(void)
+{
+    const operations_of_thread *all = &operations_under_way;
+    if (all->innermost == 0) {
+        return NULL;
+    }
+    const void *frame = frames_current();
+    for (int i = all->innermost; i > 0; i--) {
+        if (all->links[i].is != NULL && all->links[i].frame == frame) {
+            return all->links[i].is;
+        }
+    }
+    static __thread operation unknown;
+    unknown = (operation){.kind = OPERATION_UNSEEN, .mechanism = "numpy"};
+    return all->unlinked > 0 ? &unknown : NULL;
+}
 
 /* Whether the memory between an array's lowest and highest byte overlaps [low, high). */
 static bool
