@@ -1,4 +1,4 @@
-"""Hooks hold on to nothing that dies and look at nothing that is gone, whatever the program does."""
+"""Hooks keep nothing alive and look at nothing that is gone, whatever the program does."""
 
 import os
 import subprocess
