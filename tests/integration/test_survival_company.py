@@ -80,6 +80,7 @@ def copies(trace: Trace) -> list[int]:
         ("joblib threading", [7 + 15]),
         ("forks", [7 + 1, 3, 4]),
         ("interpreter", [7, 1]),
+        ("environments", [7, 1, 1, 1]),
         ("unhandled in a thread", [7 + 2]),
         ("daemon at exit", [7]),
     ],

@@ -160,9 +160,30 @@ def interpreter():
     print(subprocess.run(["/bin/sh", "-c", "exit 3"], check=False).returncode)
 
 
+def environments():
+    """Interpreters that get an environment which the program has put together."""
+    code = "import numpy as np; np.ascontiguousarray(np.ones((50, 40), np.float32).T, np.float64)"
+    command = [sys.executable, "-c", code + "; import os; print(sorted(os.environ) == ['A', 'B'])"]
+    given = {"A": "1", "B": "2"}
+    subprocess.run(command, check=True, env=given)
+    sys.stdout.flush()
+    children = [os.posix_spawn(sys.executable, command, given)]
+    if (child := os.fork()) == 0:
+        os.execve(sys.executable, command, env={b"A": "1", "B": b"2"})
+    for each in (*children, child):
+        print(os.waitstatus_to_exitcode(os.waitpid(each, 0)[1]))
+    print(given, [hash(os.execve) == hash(os.execve)])
+    print(subprocess.run(["/usr/bin/env"], check=True, env=given, capture_output=True).stdout)
+    for wrong in (5, {"A": 1}, None):
+        try:
+            os.execve(sys.executable, command, wrong)
+        except TypeError as error:
+            print(error)
+
+
 def interrupted():
     copy(2)
-    print("ready", flush=True), time.sleep(60)  # noqa: B018 - one line: wherever the signal comes in
+    print("ready", flush=True), time.sleep(60)  # one line: tracebacks agree
 
 
 def unhandled_in_thread():
@@ -208,6 +229,7 @@ TASKS = {
     "child killed": lambda: killed_child(signal.SIGKILL),
     "child terminated": lambda: killed_child(signal.SIGTERM),
     "interpreter": interpreter,
+    "environments": environments,
     "interrupted": interrupted,
     "unhandled in a thread": unhandled_in_thread,
     "exit in a callback": exit_in_callback,
