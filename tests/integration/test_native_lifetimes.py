@@ -198,6 +198,48 @@ def test_c_code_that_forks_behind_pythons_back_changes_nothing(folder: Path) -> 
     assert {copy.process for copy in trace.copies} == {0}
 
 
+@pytest.mark.parametrize("leave", ["pass", "os._exit(0)", "sys.exit(0)"])
+def test_array_data_may_come_and_go_while_the_interpreter_goes(leave: str, folder: Path) -> None:
+    source = f"""
+        import atexit, os, sys
+        import numpy as np
+        from lifetimes import keep_allocating, outlive_python
+
+        outlive_python()
+        keep_allocating()
+        atexit.register(lambda: np.ones((30, 20), np.float32).T.astype(np.float64))
+        print(np.ones((30, 20), np.float32).T.astype(np.float64).sum(), flush=True)
+        {leave}
+        """
+    trace, output = record(source, folder)
+    assert output == "600.0\n"
+    assert sum(copy.count for copy in trace.copies) == (1 if "_exit" in leave else 2)
+
+
+def test_a_recording_may_end_and_begin_while_native_threads_allocate(folder: Path) -> None:
+    (folder / "again.py").write_text(
+        textwrap.dedent(
+            """
+            import numpy as np
+            from lifetimes import keep_allocating
+            from interprobe.recorder import Recorder
+
+            keep_allocating()
+            for _ in range(20):
+                recorder = Recorder(own_paths=[__file__])
+                recorder.start()
+                np.ones((30, 20), np.float32).T.astype(np.float64)
+                assert recorder.stop().copy_count == 1
+            print("alive")
+            """
+        )
+    )
+    done = subprocess.run(
+        [sys.executable, "again.py"], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
+
+
 @pytest.mark.parametrize("own_gil", [True, False])
 def test_subinterpreters_run_as_without_a_recording(own_gil: bool, folder: Path) -> None:
     (folder / "interpreters_program.py").write_text(

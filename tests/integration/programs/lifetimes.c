@@ -1,7 +1,12 @@
 /* A hand-written module with callable objects that no class can inherit from, and calls at odd times. */
 #define PY_SSIZE_T_CLEAN
+#define NPY_NO_DEPRECATED_API NPY_2_0_API_VERSION
+#define NPY_TARGET_VERSION NPY_2_0_API_VERSION
 #include <Python.h>
+#include <numpy/arrayobject.h>
 
+#include <pthread.h>
+#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -80,7 +85,75 @@ look_and_fail(PyObject *self, PyObject *exporter)
     return NULL;
 }
 
+/* Array data that goes when Python is gone: in an exit function of C, and in a destructor. */
+static PyDataMemAllocator *allocator;
+static void *for_exit, *for_destructor;
+
+static void
+free_at_exit(void)
+{
+    allocator->free(allocator->ctx, for_exit, 4096);
+}
+
+__attribute__((destructor)) static void
+free_at_unload(void)
+{
+    if (for_destructor != NULL) {
+        for_destructor = allocator->realloc(allocator->ctx, for_destructor, 8192);
+        allocator->free(allocator->ctx, for_destructor, 8192);
+    }
+}
+
+static int
+find_allocator(void)
+{
+    PyDataMem_Handler *handler = PyCapsule_GetPointer(PyDataMem_DefaultHandler, "mem_handler");
+    allocator = handler == NULL ? NULL : &handler->allocator;
+    return allocator == NULL ? -1 : 0;
+}
+
+static PyObject *
+outlive_python(PyObject *self, PyObject *ignored)
+{
+    if (find_allocator() < 0 || atexit(free_at_exit) != 0) {
+        return NULL;
+    }
+    for_exit = allocator->malloc(allocator->ctx, 4096);
+    for_destructor = allocator->calloc(allocator->ctx, 1, 4096);
+    Py_RETURN_NONE;
+}
+
+static void *
+allocate_for_ever(void *unused)
+{
+    /* Below 1,024 bytes NumPy has a cache of its own, which needs the GIL. */
+    for (size_t size = 1024;; size = size % 8192 + 1024) {
+        void *block = allocator->malloc(allocator->ctx, size);
+        block = allocator->realloc(allocator->ctx, block, 2 * size);
+        allocator->free(allocator->ctx, block, 2 * size);
+    }
+    return NULL;
+}
+
+/* Threads without Python that allocate until the process ends. */
+static PyObject *
+keep_allocating(PyObject *self, PyObject *ignored)
+{
+    if (find_allocator() < 0) {
+        return NULL;
+    }
+    for (int i = 0; i < 2; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, allocate_for_ever, NULL) == 0) {
+            pthread_detach(thread);
+        }
+    }
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
+    {"outlive_python", outlive_python, METH_NOARGS, NULL},
+    {"keep_allocating", keep_allocating, METH_NOARGS, NULL},
     {"alive", alive, METH_NOARGS, NULL},
     {"take", take, METH_O, NULL},
     {"call_back", call_back, METH_O, NULL},
@@ -105,5 +178,6 @@ static PyModuleDef definition = {
 PyMODINIT_FUNC
 PyInit_lifetimes(void)
 {
+    import_array();
     return PyModuleDef_Init(&definition);
 }
