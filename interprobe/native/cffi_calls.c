@@ -208,6 +208,13 @@ watch_libs(PyObject *modules)
     Py_XDECREF(copy);
 }
 
+/* What a slot holds; where another tool has put our own hook back since, what it held before. */
+static void *
+unhooked(void *before, void *present, void *hook)
+{
+    return present == hook ? before : present;
+}
+
 bool
 cffi_calls_arrive(void)
 {
@@ -226,7 +233,8 @@ cffi_calls_arrive(void)
     PyObject *lib = PyObject_GetAttrString(backend, "Lib");
     PyErr_Clear();
     if (typeof_function != NULL && PyType_Check(base) && objects_are_as_expected(backend)) {
-        original_call = ((PyTypeObject *)base)->tp_call;
+        original_call = unhooked((void *)original_call, (void *)((PyTypeObject *)base)->tp_call,
+                                 (void *)probed_call);
         collect_types((PyTypeObject *)base);
         for (int i = 0; i < called_types_used; i++) {
             called_types[i]->tp_call = probed_call;
@@ -235,7 +243,8 @@ cffi_calls_arrive(void)
     if (lib != NULL && PyType_Check(lib) && ((PyTypeObject *)lib)->tp_traverse != NULL) {
         lib_type = (PyTypeObject *)lib;
         watch_libs(modules);
-        original_getattro = lib_type->tp_getattro;
+        original_getattro = unhooked((void *)original_getattro, (void *)lib_type->tp_getattro,
+                                     (void *)probed_getattro);
         lib_type->tp_getattro = probed_getattro;
         getattro_patched = true;
     }
@@ -248,11 +257,13 @@ void
 cffi_calls_restore(void)
 {
     for (int i = 0; i < called_types_used; i++) {
-        called_types[i]->tp_call = original_call;
+        release_slot((void **)&called_types[i]->tp_call, (void *)probed_call,
+                     (void *)original_call);
     }
     called_types_used = 0;
     if (getattro_patched) {
-        lib_type->tp_getattro = original_getattro;
+        release_slot((void **)&lib_type->tp_getattro, (void *)probed_getattro,
+                     (void *)original_getattro);
         getattro_patched = false;
     }
     address_map_clear(&kinds);

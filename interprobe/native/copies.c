@@ -123,8 +123,9 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
 {
     copy_event event;
     memset(&event, 0, sizeof event);
-    if (operations_current != NULL) {
-        operations_current->booked = true;
+    operation *under_way = operation_here();
+    if (under_way != NULL) {
+        under_way->booked = true;
     }
     event.ended = clock_ticks();
     event.ticks = event.ended - done->started;

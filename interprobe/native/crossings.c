@@ -166,5 +166,8 @@ crossing_end(crossing *now)
     }
     copies_in_flight = outer != NULL ? &outer->bytes_copied : NULL;
     uint64_t own = ticks > gathered.nested_ticks ? ticks - gathered.nested_ticks : 0;
-    ledger_end_call(&now->ticket, ended, ticks, own, gathered.bytes_copied);
+    call_remainder remainder = !in_order ? STILL_IN_INNER
+                               : chain->innermost < now->depth - 1 ? OUTER_ENDED
+                                                                   : STILL_IN_OUTER;
+    ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
 }

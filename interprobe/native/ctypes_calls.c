@@ -184,7 +184,10 @@ install(void)
 static void
 uninstall(void)
 {
-    call_wrapper(function_base)->d_wrapped = (void *)original_call;
+    PyWrapperDescrObject *wrapper = call_wrapper(function_base);
+    if (wrapper != NULL) {
+        release_slot(&wrapper->d_wrapped, (void *)probed_call, (void *)original_call);
+    }
     replace_in(function_base, probed_call, original_call);
 }
 

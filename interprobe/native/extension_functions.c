@@ -36,6 +36,7 @@ typedef struct {
     PyTypeObject *type; /* strong; the entry stays when the pointer is put back */
     ternaryfunc original;
     bool installed;
+    bool one_each; /* every object is a function of its own; else all are calls of one, the type's */
     function_facts facts;
 } patched_type;
 
@@ -189,12 +190,12 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
     watched_call call = {
         .to = {
             .binding = patched->facts.binding != NULL ? patched->facts.binding : "C API",
-            .function = (uint64_t)(uintptr_t)object,
+            .function = (uint64_t)(uintptr_t)(patched->one_each ? (const void *)object : patched),
             .callable = object,
             .arguments = PySequence_Fast_ITEMS(args),
             .count = PyTuple_GET_SIZE(args),
             .array_behind = extension_array_behind,
-            .resolve = resolve_typed_call,
+            .resolve = patched->one_each ? resolve_typed_call : extension_resolve,
         },
         .facts = &patched->facts,
     };
@@ -228,7 +229,8 @@ watch_type_call(PyObject *object, const found_in *where)
         return;
     }
     if (patched == NULL) {
-        char *name = types_used < TYPES ? extension_qualified_name(where, NULL) : NULL;
+        const found_in call = {.module = where->module, .type = type, .name = "__call__"};
+        char *name = types_used < TYPES ? extension_qualified_name(&call, NULL) : NULL;
         if (name == NULL) {
             extension_unwatched++;
             return;
@@ -236,8 +238,9 @@ watch_type_call(PyObject *object, const found_in *where)
         patched = &types[types_used++];
         patched->type = (PyTypeObject *)Py_NewRef(type);
         patched->original = type->tp_call;
-        const char *binding = strcmp(type->tp_name, "fortran") == 0 ? "f2py" : NULL;
-        patched->facts = (function_facts){binding, library, name, false};
+        patched->one_each = strcmp(type->tp_name, "fortran") == 0;
+        patched->facts =
+            (function_facts){patched->one_each ? "f2py" : NULL, library, name, false};
     }
     if (patch_pointer((void **)&type->tp_call, (void *)probed_tp_call, type->tp_name) < 0) {
         PyErr_Clear();

@@ -23,7 +23,8 @@ extension_array_behind(PyObject *argument)
         return NULL;
     }
     if (PyMemoryView_Check(argument)) {
-        PyObject *base = PyMemoryView_GET_BASE(argument);
+        /* Once it is released, the memoryview's own pointer may lead to an array that is gone. */
+        PyObject *base = ((PyMemoryViewObject *)argument)->mbuf->master.obj;
         return base != NULL && PyArray_Check(base) ? (PyArrayObject *)Py_NewRef(base) : NULL;
     }
     return PyArray_Check(argument) ? (PyArrayObject *)Py_NewRef(argument)

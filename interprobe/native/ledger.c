@@ -73,7 +73,7 @@ ledger_delete(ledger *book)
     ledger_open_books[book->slot] = NULL;
     ledger_unlock();
     munmap(book->region, LEDGER_REGION);
-    region_forget(book);
+    region_forget(book, true);
     free(book->description);
     free(book->path);
     free(book);
@@ -155,14 +155,24 @@ go_on_in_child(ledger *book)
     char path[4096];
     uint64_t parent = region_header(book)->pid;
     char *shared = book->region;
-    int length = snprintf(path, sizeof path, "%s.%ld", book->path, (long)getpid());
-    if (length >= (int)sizeof path || region_map(book, path) < 0) {
+    int mapped = -1;
+    /* Process numbers come again in a long run: then the name is taken. */
+    for (int again = 0; mapped < 0 && again < 1000 && (again == 0 || errno == EEXIST); again++) {
+        int length = snprintf(path, sizeof path, again == 0 ? "%s.%ld" : "%s.%ld-%d", book->path,
+                              (long)getpid(), again);
+        if (length >= (int)sizeof path) {
+            break;
+        }
+        mapped = region_map(book, path);
+    }
+    if (mapped < 0) {
         book->region = shared; /* nowhere to write: the child is not recorded */
         book->active = false;
         return;
     }
     munmap(shared, LEDGER_REGION);
-    region_forget(book);
+    /* Native code may fork without the GIL, while another thread is rebuilding a table. */
+    region_forget(book, frames_thread_attached());
     region_header(book)->parent = parent;
     book->serial = ++ledger_serials; /* calls that began before the fork are the parent's */
     book->first_block = newest_block + 1;

@@ -278,8 +278,17 @@ void ledger_book_borrow(const borrow_event *event);
  * only where a ledger meets the key first. */
 void ledger_begin_call(call_event *event, call_ticket *ticket,
                        void (*resolve)(call_event *, void *), void *context);
-void ledger_end_call(const call_ticket *ticket, uint64_t ended, uint64_t ticks,
-                     uint64_t ticks_self, uint64_t bytes_copied);
+
+/* What its thread is inside of once a call has ended. Calls end in another order than they began
+ * where the program switches stacks. */
+typedef enum {
+    STILL_IN_OUTER, /* in what it was inside of before the call */
+    OUTER_ENDED,    /* that has ended: in nothing that is known */
+    STILL_IN_INNER, /* in a call that began later */
+} call_remainder;
+
+void ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
+                     uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
 
 /* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given

@@ -149,8 +149,8 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
 }
 
 void
-ledger_end_call(const call_ticket *ticket, uint64_t ended, uint64_t ticks, uint64_t ticks_self,
-                uint64_t bytes_copied)
+ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
+                uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied)
 {
     uint64_t growth = 0;
     bool was_long = clock_is_longer(ticks, LONG_CALL);
@@ -164,7 +164,10 @@ ledger_end_call(const call_ticket *ticket, uint64_t ended, uint64_t ticks, uint6
         if (book == NULL || book->serial != booking->ledger) {
             continue;
         }
-        region_header(book)->in_flight[thread_number % LEDGER_THREADS] = booking->outer;
+        if (remainder != STILL_IN_INNER) {
+            region_header(book)->in_flight[thread_number % LEDGER_THREADS] =
+                remainder == STILL_IN_OUTER ? booking->outer : 0;
+        }
         region_header(book)->last_ticks = ended;
         call_entry *entry = (call_entry *)(book->region + booking->entry);
         entry->ticks += ticks;

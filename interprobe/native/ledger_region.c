@@ -64,14 +64,18 @@ region_map(ledger *book, const char *path)
 }
 
 void
-region_forget(ledger *book)
+region_forget(ledger *book, bool whole)
 {
     entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->strings};
     for (int i = 0; i < 4; i++) {
-        free(tables[i]->slots);
+        if (whole) {
+            free(tables[i]->slots);
+        }
         *tables[i] = (entry_table){NULL, 0, 0};
     }
-    free(book->place_offsets);
+    if (whole) {
+        free(book->place_offsets);
+    }
     book->place_offsets = NULL;
     book->place_room = 0;
 }

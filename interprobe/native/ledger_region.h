@@ -40,8 +40,9 @@ region_header(ledger *book)
 /* Maps a fresh region, in a new file or in memory, and fills its header. -1 with errno. */
 int region_map(ledger *book, const char *path);
 
-/* Forgets all entries and frees the tables; the region itself stays mapped. */
-void region_forget(ledger *book);
+/* Forgets all entries; the region itself stays mapped. `whole`: the tables are in good order, and their
+ * memory is given back. */
+void region_forget(ledger *book, bool whole);
 
 /* Appends a zeroed entry; 0 when the region is full. */
 entry_offset region_append(ledger *book, enum entry_type type, size_t size);

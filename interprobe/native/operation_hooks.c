@@ -437,7 +437,8 @@ operations_uninstall(void)
     }
     for (size_t i = 0; i < ufuncs_used; i++) {
         if (ufuncs[i].patched) {
-            *vectorcall_of(ufuncs[i].ufunc) = call_ufunc;
+            release_slot((void **)vectorcall_of(ufuncs[i].ufunc), (void *)probed_ufunc,
+                         (void *)call_ufunc);
             ufuncs[i].patched = false;
         }
     }

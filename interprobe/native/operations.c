@@ -3,7 +3,51 @@
 
 #include <numpy/ufuncobject.h>
 
-THREAD_LOCAL operation *operations_current = NULL;
+#include <pthread.h>
+#include <stdlib.h>
+
+THREAD_LOCAL operations_of_thread *operations_under_way = NULL;
+static pthread_key_t lists; /* frees a thread's list at its end */
+
+static void
+free_list(void *list)
+{
+    operations_under_way = NULL; /* destructors of other libraries may still run Python code */
+    free(list);
+}
+
+__attribute__((constructor)) static void
+prepare_lists(void)
+{
+    pthread_key_create(&lists, free_list);
+}
+
+operations_of_thread *
+operations_of_new_thread(void)
+{
+    operations_under_way = calloc(1, sizeof *operations_under_way);
+    if (operations_under_way != NULL) {
+        pthread_setspecific(lists, operations_under_way);
+    }
+    return operations_under_way;
+}
+
+operation *
+operation_here(void)
+{
+    operations_of_thread *all = operations_under_way;
+    if (all == NULL || all->innermost == 0) {
+        return NULL;
+    }
+    const void *frame = frames_current();
+    for (int i = all->innermost; i > 0; i--) {
+        if (all->links[i].is != NULL && all->links[i].frame == frame) {
+            return all->links[i].is;
+        }
+    }
+    all->unknown = (operation){.kind = OPERATION_UNSEEN, .mechanism = "numpy"};
+    return all->unlinked > 0 ? &all->unknown : NULL;
+}
 
 /* Whether the memory between an array's lowest and highest byte overlaps [low, high). */
 static bool

@@ -24,8 +24,7 @@ typedef enum {
 
 /* Lives on the C stack of a trampoline for as long as the call lasts. All pointers are borrowed. */
 typedef struct operation {
-    struct operation *outer;
-    const void *frame;     /* the Python frame that runs: code called back runs in another */
+    int link; /* its place in the thread's list; 0: nested too deeply to have one */
     operation_kind kind;
     bool by_name;          /* the program asks for a copy by calling this */
     bool moves_references; /* fills its own output through transfers where elements are objects */
@@ -43,7 +42,27 @@ typedef struct operation {
     struct transfer *claimed;   /* transfers of a conversion that has not found its copy yet */
 } operation;
 
-extern THREAD_LOCAL operation *operations_current;
+/* An operation may be looked at only while the frame that it was begun in runs: a program that
+ * switches stacks (greenlet) in the middle of it takes its C stack away, and may end it after one
+ * that was begun later. The frame lives all the while, so that no other has its address. */
+typedef struct {
+    const void *frame; /* the Python frame that ran: code called back runs in another */
+    operation *is;     /* NULL: it has ended */
+} operation_link;
+
+enum { OPERATIONS_LINKED = 64 };
+
+typedef struct {
+    int innermost;
+    int unlinked; /* operations that found no link, under way now */
+    operation_link links[OPERATIONS_LINKED + 1]; /* from 1 */
+    operation unknown; /* stands for one of those */
+} operations_of_thread;
+
+extern THREAD_LOCAL operations_of_thread *operations_under_way; /* NULL: none yet */
+
+/* Makes this thread's list; NULL when memory is out. */
+operations_of_thread *operations_of_new_thread(void);
 
 /* What a conversion of `source` is: where that is an array, the conversion's copy is sure to be booked
  * from source and result, and its transfers need not be looked at. */
@@ -56,9 +75,17 @@ operation_converts(PyObject *source)
 static inline void
 operation_begin(operation *now, operation_kind kind, const char *mechanism)
 {
-    *now = (operation){.outer = operations_current, .frame = frames_current(), .kind = kind,
-                       .mechanism = mechanism};
-    operations_current = now;
+    operations_of_thread *all = operations_under_way;
+    *now = (operation){.kind = kind, .mechanism = mechanism};
+    if (all == NULL && (all = operations_of_new_thread()) == NULL) {
+        return;
+    }
+    if (all->innermost < OPERATIONS_LINKED) {
+        now->link = ++all->innermost;
+        all->links[now->link] = (operation_link){frames_current(), now};
+    } else {
+        all->unlinked++;
+    }
 }
 
 /* Books what a conversion left unexplained. GIL held; an exception that is set stays set. */
@@ -67,19 +94,23 @@ void operation_settle(operation *now);
 static inline void
 operation_end(operation *now)
 {
-    operations_current = now->outer;
+    operations_of_thread *all = operations_under_way;
+    if (now->link == 0 && all != NULL) {
+        all->unlinked -= all->unlinked > 0;
+    } else if (all != NULL) {
+        all->links[now->link].is = NULL;
+        while (all->innermost > 0 && all->links[all->innermost].is == NULL) {
+            all->innermost--;
+        }
+    }
     if (now->claimed != NULL) {
         operation_settle(now);
     }
 }
 
-/* The innermost operation, if no Python code runs inside it; else NULL. GIL held. */
-static inline operation *
-operation_here(void)
-{
-    operation *now = operations_current;
-    return now != NULL && now->frame == frames_current() ? now : NULL;
-}
+/* The innermost operation that the running frame has begun, if no Python code runs inside it; else
+ * NULL. Where that is not known, one of kind OPERATION_UNSEEN. GIL held. */
+operation *operation_here(void);
 
 /* The operation's name: a static string. GIL held. */
 const char *operation_name(const operation *now);
@@ -100,7 +131,7 @@ bool operation_overwrites(const operation *now, const char *low, const char *hig
 PyObject *operations_call_ufunc(vectorcallfunc call, const void *code, PyObject *ufunc,
                                 PyObject *const *args, size_t flagged, PyObject *names);
 
-/* Hooks that keep operations_current: part of the probe of transfers. */
+/* Hooks that keep operations_under_way: part of the probe of transfers. */
 int operations_install(void);
 void operations_uninstall(void);
 void operations_visit(void (*visit)(const char *name, void *value, void *context), void *context);

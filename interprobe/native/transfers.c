@@ -267,7 +267,9 @@ static void
 restore(void)
 {
     for (size_t i = 0; i < methods_used; i++) {
-        methods[i].method->get_strided_loop = originals[methods[i].original];
+        release_slot((void **)&methods[i].method->get_strided_loop,
+                     (void *)choosers[methods[i].original],
+                     (void *)originals[methods[i].original]);
     }
 }
 

@@ -42,6 +42,7 @@ def test_install_changes_every_slot_and_uninstall_restores_it() -> None:
     assert {probe for probe, _ in shared} == {
         "allocations",
         "borrows",
+        "child-environments",
         "conversions",
         "ctypes",
         "extension-calls",

@@ -27,6 +27,7 @@ PYBIND11_MODULE(vector_tools, module)
         .def(py::init<double>())
         .def("scaled", &Box::scaled)
         .def_static("unit", [] { return 1.0; });
+    module.def("shape", [](const py::buffer &values) { return values.request().shape; });
     auto part = module.def_submodule("part");
     part.def("twice", [](double x) { return 2.0 * x; });
 }

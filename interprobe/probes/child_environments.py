@@ -1,0 +1,23 @@
+"""Lets interpreters that get an environment of the program's making take part in the recording."""
+
+from interprobe import native
+
+SEES = "Python processes that are started with an environment of their own, as joblib starts them"
+CANNOT_SEE = (
+    "Python processes behind another program (a shell, a script) that is started with an "
+    "environment of its own"
+)
+
+
+def install() -> None:
+    """Put the hooks in place.
+
+    Raises:
+        RuntimeError: This Python does not allow it; nothing is left patched.
+    """
+    native.install("child-environments")
+
+
+def uninstall() -> None:
+    """Put every pointer back."""
+    native.uninstall("child-environments")
