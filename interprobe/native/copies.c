@@ -72,8 +72,8 @@ unmet_requirements(const layout *source, const layout *result, int demanded)
     if ((demanded & NPY_ARRAY_WRITEABLE) && !source->writeable) {
         unmet |= UNMET_WRITEABLE;
     }
-    if (demanded & NPY_ARRAY_OWNDATA) {
-        unmet |= UNMET_OWNDATA;
+    if ((demanded & NPY_ARRAY_OWNDATA) && unmet == 0) {
+        unmet = UNMET_OWNDATA; /* f2py asks for a copy wherever the layout does not fit: not a cause */
     }
     return unmet;
 }
@@ -177,6 +177,9 @@ copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *re
     layout from, to;
     layout_read(&to, result);
     layout_read(&from, source);
+    if (PyArray_CHKFLAGS(result, NPY_ARRAY_WRITEBACKIFCOPY)) {
+        from.writeable = true; /* NumPy locks the original until the copy is written back */
+    }
     if (to.nbytes == 0 || (!done->existing && layout_overlap(&from, &to))) {
         return; /* nothing to copy, or a view */
     }
@@ -199,13 +202,26 @@ copies_of_transfer(const conversion *done, const layout *source, const layout *r
         kind = extra | (kind & ~(unsigned)KIND_DUPLICATE);
     } else if (!done->asked_for) {
         int demanded = NPY_ARRAY_ALIGNED;
-        if (kind & KIND_STRIDED) {
+        if ((kind & KIND_STRIDED) && !done->any_order) {
             demanded |= result->order == LAYOUT_F ? NPY_ARRAY_F_CONTIGUOUS : NPY_ARRAY_C_CONTIGUOUS;
         }
         unmet = unmet_requirements(source, result, demanded);
     }
     book(done, kind, unmet, done->asked_for, source, result,
          operand == NULL ? 0 : identity_of(operand));
+}
+
+void
+copies_of_writeback(const conversion *done, PyArrayObject *source, PyArrayObject *result)
+{
+    layout from, to;
+    layout_read(&from, source);
+    layout_read(&to, result);
+    if (to.nbytes == 0) {
+        return;
+    }
+    unsigned kind = kind_of_transfer(&from, &to, 0) & ~(unsigned)KIND_DUPLICATE;
+    book(done, KIND_WRITEBACK | kind, 0, false, &from, &to, identity_of(source));
 }
 
 void
@@ -230,14 +246,18 @@ copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes)
     book(done, kind_of_transfer(&from, &to, order), 0, true, &from, &to, identity_of(source));
 }
 
+static bool
+is_written_in_c(const PyTypeObject *type)
+{
+    return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
+}
+
 /* A view of an exporter's memory through the buffer protocol, or NULL; no exception is left. Only
  * exporters written in C are asked, so that no Python code runs. */
 static PyArrayObject *
 view_of_buffer(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    bool in_c = !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
-    if (!in_c || !PyObject_CheckBuffer(object) || PyBytes_Check(object) ||
+    if (!is_written_in_c(Py_TYPE(object)) || !PyObject_CheckBuffer(object) || PyBytes_Check(object) ||
         PyArray_IsScalar(object, Generic)) {
         return NULL;
     }
@@ -257,6 +277,26 @@ view_of_buffer(PyObject *object)
     return array_or_null(view);
 }
 
+/* Whether NumPy took the object's items one by one. Sequences written in C only: no Python code runs. */
+static bool
+is_sequence(PyObject *object, PyArrayObject *result)
+{
+    if (PyList_Check(object) || PyTuple_Check(object)) {
+        return true;
+    }
+    static const char *const protocols[] = {"__array__", "__array_interface__", "__array_struct__"};
+    PyTypeObject *type = Py_TYPE(object);
+    if (!is_written_in_c(type) || !PySequence_Check(object) || PyUnicode_Check(object) ||
+        PyObject_CheckBuffer(object) || PyArray_NDIM(result) == 0) {
+        return false;
+    }
+    bool gives_array = false;
+    for (int i = 0; i < 3 && !gives_array; i++) {
+        gives_array = PyObject_HasAttrString((PyObject *)type, protocols[i]);
+    }
+    return !gives_array;
+}
+
 void
 copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result)
 {
@@ -269,9 +309,10 @@ copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result
         Py_DECREF(view);
         return;
     }
-    if (PyList_Check(source) || PyTuple_Check(source)) {
+    if (is_sequence(source, result)) {
         layout to;
         layout_read(&to, result);
-        book(done, KIND_SEQUENCE, 0, false, NULL, &to, 0);
+        /* The same sequence with the same numbers is told by its address and by the result. */
+        book(done, KIND_SEQUENCE, 0, false, NULL, &to, (uint64_t)(uintptr_t)source | 1);
     }
 }

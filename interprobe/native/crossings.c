@@ -137,3 +137,9 @@ crossing_end(crossing *now)
     uint64_t own = ticks > gathered.nested_ticks ? ticks - gathered.nested_ticks : 0;
     ledger_end_call(&now->ticket, ended, ticks, own, gathered.bytes_copied);
 }
+
+uint64_t
+crossings_innermost(void)
+{
+    return in_flight.innermost > 0 ? in_flight.links[in_flight.innermost].serial : 0;
+}

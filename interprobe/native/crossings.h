@@ -49,4 +49,7 @@ bool crossing_begin(crossing *now, const callee *to);
 /* Books its end; an exception that the callee raised stays set. GIL held. */
 void crossing_end(crossing *now);
 
+/* Tells the thread's innermost crossing in flight from every other of it; 0: there is none. */
+uint64_t crossings_innermost(void);
+
 #endif

@@ -66,8 +66,9 @@ region_map(ledger *book, const char *path)
 void
 region_forget(ledger *book)
 {
-    entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->strings};
-    for (int i = 0; i < 4; i++) {
+    entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->temporaries,
+                             &book->strings};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         free(tables[i]->slots);
         *tables[i] = (entry_table){NULL, 0, 0};
     }

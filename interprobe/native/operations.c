@@ -111,7 +111,7 @@ operation_operand(const operation *now, const char *address, npy_intp elements)
     }
     for (Py_ssize_t i = 0; i < now->count; i++) {
         PyObject *argument = now->arguments[i];
-        if (PyList_CheckExact(argument) || PyTuple_CheckExact(argument)) {
+        if (argument != NULL && (PyList_CheckExact(argument) || PyTuple_CheckExact(argument))) {
             Py_ssize_t length = PySequence_Fast_GET_SIZE(argument);
             for (Py_ssize_t k = 0; k < length && k < ITEMS_SEARCHED; k++) {
                 if (!consider(PySequence_Fast_GET_ITEM(argument, k), address, elements, &found)) {
