@@ -13,16 +13,10 @@ from interprobe import borrowers, description, symbols
 from interprobe._version import __version__
 from interprobe.description import RunDescription
 from interprobe.findings import Site
-from interprobe.ledger_records import (
-    BorrowRecord,
-    CallRecord,
-    CopyRecord,
-    LedgerContents,
-    Place,
-    TemporaryRecord,
-)
+from interprobe.ledger_records import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
 from interprobe.operations import UNNAMED, operation_at
 from interprobe.sites import NO_SITE, register_source, site_at
+from interprobe.temporaries import temporaries_of
 from interprobe.trace import (
     Argument,
     Borrow,
@@ -33,7 +27,6 @@ from interprobe.trace import (
     Meta,
     Native,
     Process,
-    Temporary,
     TimelineBin,
     Trace,
     Variant,
@@ -98,12 +91,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
             )
         ],
         memory=_memory_of_all(processes),
-        temporaries=[
-            _temporary(number, each, contents, place)
-            for number, contents in enumerate(ledgers)
-            for each in contents.temporaries
-            if each.count
-        ],
+        temporaries=temporaries_of(ledgers, place),
     )
 
 
@@ -270,22 +258,6 @@ def _borrow(process: int, record: BorrowRecord, place: _PlaceNames) -> Borrow:
         layout=record.layout,
         count=record.count,
         bytes=record.bytes,
-    )
-
-
-def _temporary(
-    process: int, record: TemporaryRecord, contents: LedgerContents, place: _PlaceNames
-) -> Temporary:
-    site = place(record.place)
-    return Temporary(
-        process=process,
-        site=site,
-        user_site=place(record.user_place) if record.user_place else site,
-        mechanism=record.mechanism,
-        result=record.result,
-        count=record.count,
-        bytes=record.bytes,
-        seconds=contents.seconds(record.ticks),
     )
 
 

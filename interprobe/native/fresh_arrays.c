@@ -49,6 +49,11 @@ note(PyObject *result, uint64_t allocated_before, const void *stack)
         return;
     }
     PyArrayObject *array = (PyArrayObject *)result;
+    for (int i = 0; i < KEPT; i++) {
+        if (made[i].array == array) {
+            made[i].array = NULL; /* that one is gone: its address was free again */
+        }
+    }
     made[made_next++ % KEPT] = (made_array){
         .array = array,
         .data = PyArray_DATA(array),

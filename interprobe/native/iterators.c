@@ -1,6 +1,6 @@
-/* Follows NumPy's iterators: an operand may be copied whole when one is made, and written back at its
- * end. What passes through an iterator's buffers is no copy.
+/* Follows NumPy's iterators, which may copy an operand as a whole and write it back at their end.
  *
+ * What passes through an iterator's buffers is no copy, and ends in no array's memory.
  * Iterators made in C come through the C-API table (numexpr's only way in), np.nditer through its
  * type's slot.
  */

@@ -24,8 +24,7 @@ enum { KEPT = 32 }; /* results per thread; of more that live at once the oldest 
 
 typedef struct {
     const PyArrayObject *array; /* compared, never followed: it may be gone; NULL: none */
-    const char *data;
-    uint64_t serial; /* of the allocation */
+    uint64_t serial; /* of the allocation: no two share one, whatever their address */
     const void *frame;
     const char *mechanism;
     place_id here;
@@ -51,7 +50,6 @@ temporaries_made(const operation *now, PyArrayObject *result, uint64_t started)
     }
     results[next_result++ % KEPT] = (fresh_result){
         .array = result,
-        .data = PyArray_DATA(result),
         .serial = serial,
         .frame = at.frame,
         .mechanism = operation_name(now),
@@ -72,8 +70,9 @@ void
 temporaries_read(const operation *now, PyArrayObject *operand)
 {
     fresh_result *found = NULL;
+    uint64_t serial = allocations_serial(PyArray_DATA(operand));
     for (int i = 0; i < KEPT; i++) {
-        if (results[i].array == operand && results[i].data == PyArray_DATA(operand)) {
+        if (results[i].array == operand && results[i].serial == serial) {
             found = &results[i];
         }
     }
@@ -85,7 +84,7 @@ temporaries_read(const operation *now, PyArrayObject *operand)
     position at;
     frames_locate(&at);
     char here;
-    if (at.frame != then.frame || allocations_serial(then.data) != then.serial ||
+    if (at.frame != then.frame ||
         origin_of(at.eval_stack - (uintptr_t)&here, at.here) != 0) {
         return; /* compiled code holds its variables with one reference too */
     }
