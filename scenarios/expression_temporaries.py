@@ -1,8 +1,8 @@
 """An expression on large arrays leaves every intermediate result in an array of its own.
 
-``np.sqrt(vx * vx + vy * vy + vz * vz)`` looks like one pass over the data. NumPy makes five: each
-product is written to memory as a whole before the next operation reads it, and the memory
-for it is got from the system at each turn. The cure is to give the operations arrays to write into
+``np.sqrt(vx * vx + vy * vy + vz * vz)`` looks like one pass over the data. NumPy makes six: each
+product is written to memory as a whole before the next operation reads it, and memory for it is got
+from the system at each turn. The cure is to give the operations arrays to write into
 (``out=``), made once: the same operations in the same order, so the numbers agree to the last bit,
 and no array comes or goes inside the loop. (numexpr goes further, and computes such an expression
 in pieces that stay in the cache.)
@@ -20,9 +20,9 @@ from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 TITLE = "speeds from velocities, with an array for each intermediate result"
 EXPECTED = ("IP108",)
 SAME_NUMBERS = True
-SIZE = 24
+SIZE = 120
 
-STEPS = 4
+STEPS = 2
 """How often the speeds are computed, as a simulation does at each step."""
 
 

@@ -1,8 +1,8 @@
-"""A smoothing step writes into the array that it reads, so NumPy copies the array aside each time.
+"""A smoothing step writes into the array that it reads, which costs a hidden copy each time.
 
 ``x[1:] += x[:-1]`` reads each element after the one before it was written. NumPy promises the
-result that the old elements give: it sees that the two views share memory, copies ``x[:-1]`` into a
-temporary, and only then adds. The line does not show it. The cure is a second array: read one,
+result that the old elements give: it sees that the two views share memory, adds into a temporary,
+and copies that back as a whole. The line does not show it. The cure is a second array: read one,
 write the other, and exchange them after each step. The additions are the same, so the numbers agree
 to the last bit.
 """
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 
-TITLE = "a step in place on overlapping views, its input copied aside each time"
+TITLE = "a step in place on overlapping views, with a hidden copy each time"
 EXPECTED = ("IP109",)
 SAME_NUMBERS = True
 SIZE = 32

@@ -48,10 +48,10 @@ peak < 1.5 * mean.nbytes  # True: the result alone
 ## Limits
 
 Where an operator can, NumPy writes its result into a temporary of 256 KiB and more: that makes no
-further array, and none is reported. The seconds are those of the operations that filled the
-temporaries, arithmetic included: the gain is less. Temporaries that a reduction or another function
-reads (`(a * b).sum()`), results of ufuncs that have several, ufuncs of other packages and
-temporaries inside libraries are not reported.
+further array, and none is reported. A recording tells how many temporaries there were and what
+filling them took, arithmetic included, but not how much of that a cure would save: so this is
+always a note. Temporaries that a reduction or another function reads (`(a * b).sum()`), results of
+ufuncs that have several, ufuncs of other packages and temporaries inside libraries are not reported.
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ import ast
 from collections.abc import Iterator
 
 from interprobe.demands import dtype_code
-from interprobe.findings import Finding, Fix, RecordIndex
-from interprobe.shares import measured_cost, severity_of_cost
+from interprobe.findings import Cost, Finding, Fix, RecordIndex
+from interprobe.shares import severity_of_cost
 from interprobe.trace import Temporary, Trace
 from interprobe.wording import (
     bytes_text,
@@ -94,15 +94,16 @@ def check(trace: Trace) -> Iterator[Finding]:
     for indices in lines.values():
         records = [trace.temporaries[index] for index in indices]
         if sum(record.bytes for record in records) >= LEAST_BYTES:
-            yield _finding(trace, indices, records)
+            yield _finding(indices, records)
 
 
-def _finding(trace: Trace, indices: list[int], records: list[Temporary]) -> Finding:
+def _finding(indices: list[int], records: list[Temporary]) -> Finding:
     lead = max(records, key=lambda record: (record.bytes, record.seconds))
     count = sum(record.count for record in records)
     nbytes = sum(record.bytes for record in records)
     seconds = sum(record.seconds for record in records)
-    cost = measured_cost(trace, [record.process for record in records], seconds, nbytes)
+    # The arithmetic has to be done anyway: what the temporaries alone cost, nobody has measured.
+    cost = Cost(seconds=0.0, bytes=nbytes, share=0.0)
     what = _named(records)
     several = " each" if len(records) > 1 else ""
     cause = (

@@ -17,7 +17,7 @@ step writes another whole array, and memory peaks higher.
 import numpy as np
 
 x = np.arange(100_000.0)
-x[1:] += x[:-1]  # NumPy copies x[:-1] aside, then adds
+x[1:] += x[:-1]  # NumPy adds into a temporary and copies that back
 not np.shares_memory(x[1:], x[:-1])  # False: what is written is what is read
 ```
 
