@@ -13,6 +13,7 @@ from interprobe.ledger_records import (
     LedgerContents,
     MemoryRecord,
     Place,
+    TemporaryRecord,
 )
 from interprobe.trace import Layout, Variant
 
@@ -29,6 +30,8 @@ _CALL_KEY = struct.Struct("<QQII")
 _CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
+_TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
+_TEMPORARY = struct.Struct("<IIIIQQQQ")
 _ARGUMENT = struct.Struct("<IIII")
 _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
@@ -207,6 +210,20 @@ class _Reader:
             layout=layout,
         )
 
+    def temporary(self, offset: int) -> TemporaryRecord:
+        offset += _HEAD.size + _TEMPORARY_KEY.size
+        values = _TEMPORARY.unpack_from(self.raw, offset)
+        layout, _ = self.layout(offset + _TEMPORARY.size)
+        return TemporaryRecord(
+            place=self.place(values[0]),
+            user_place=self.place(values[1]),
+            mechanism=self.text(values[2]) or "",
+            result=layout,
+            count=values[4],
+            bytes=values[5],
+            ticks=values[6],
+        )
+
     def timeline(self, elapsed: int, shift: int) -> list[tuple[int, int]]:
         """Bins from the start to the end of the recording; one without events repeats the last."""
         bins: list[tuple[int, int]] = []
@@ -293,5 +310,7 @@ def read(raw: bytes) -> LedgerContents:
             contents.borrows.append(reader.borrow(offset))
         elif kind == 6:
             contents.description = reader.text(offset) or ""
+        elif kind == 7:
+            contents.temporaries.append(reader.temporary(offset))
         offset += size
     return contents

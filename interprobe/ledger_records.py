@@ -92,6 +92,19 @@ class BorrowRecord:
 
 
 @dataclass(frozen=True)
+class TemporaryRecord:
+    """One record of temporaries as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    mechanism: str
+    result: Layout
+    count: int
+    bytes: int
+    ticks: int
+
+
+@dataclass(frozen=True)
 class MemoryRecord:
     """What the allocation hook counted."""
 
@@ -121,6 +134,7 @@ class LedgerContents:
     copies: list[CopyRecord] = field(default_factory=list)
     calls: list[CallRecord] = field(default_factory=list)
     borrows: list[BorrowRecord] = field(default_factory=list)
+    temporaries: list[TemporaryRecord] = field(default_factory=list)
     in_flight: list[CallRecord] = field(default_factory=list)
     """Calls that native code is inside of, at most one per thread."""
     description: str = ""

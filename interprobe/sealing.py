@@ -16,6 +16,7 @@ from interprobe.findings import Site
 from interprobe.ledger_records import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
 from interprobe.operations import UNNAMED, operation_at
 from interprobe.sites import NO_SITE, register_source, site_at
+from interprobe.temporaries import temporaries_of
 from interprobe.trace import (
     Argument,
     Borrow,
@@ -90,6 +91,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
             )
         ],
         memory=_memory_of_all(processes),
+        temporaries=temporaries_of(ledgers, place),
     )
 
 

@@ -139,6 +139,26 @@ class Borrow(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class Temporary(msgspec.Struct, frozen=True):
+    """Arrays that one ufunc made at one place, only for the next ufunc of the expression to read.
+
+    They are no copies: each holds new numbers. Only those of 64 KiB and more are followed.
+    """
+
+    process: int
+    site: Site
+    """The operation that filled them, ``b * c`` in ``np.sqrt(a + b * c)``."""
+    user_site: Site
+    mechanism: str
+    """The ufunc, ``numpy.multiply``."""
+    result: Layout
+    """Layout of the largest one."""
+    count: int
+    bytes: int
+    seconds: float
+    """What the calls took that filled them, arithmetic included."""
+
+
 class TimelineBin(msgspec.Struct, frozen=True):
     """One of a fixed number of equal spans of the run."""
 
@@ -228,6 +248,7 @@ class Trace(msgspec.Struct, frozen=True):
     memory: Memory
     findings: list[Finding] = []
     lines: list[FunctionLines] = []
+    temporaries: list[Temporary] = []
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

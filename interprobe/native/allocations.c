@@ -180,6 +180,12 @@ allocations_bytes(const void *data)
     return bytes;
 }
 
+uint64_t
+allocations_latest(void)
+{
+    return __atomic_load_n(&serials, __ATOMIC_RELAXED);
+}
+
 static void *
 probed_malloc(void *ctx, size_t size)
 {

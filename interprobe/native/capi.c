@@ -7,8 +7,11 @@
  * Not seen: what such an extension read before the probe was installed, and NumPy's own calls, which
  * do not pass the table.
  */
+#include "capi.h"
+
 #include "clock.h"
 #include "copies.h"
+#include "fresh_arrays.h"
 #include "operations.h"
 #include "probe.h"
 
@@ -18,6 +21,7 @@
 enum slot {
     CAST_TO_TYPE = 49, COPY_INTO = 50, COPY_ANY_INTO = 51, FROM_ANY = 69, ENSURE_ARRAY = 70,
     ENSURE_ANY_ARRAY = 71, NEW_COPY = 85, CHECK_FROM_ANY = 108, FROM_ARRAY = 109,
+    RESOLVE_WRITEBACK = 302, /* PyArray_SetWritebackIfCopyBase, 303, copies nothing */
 };
 
 /* Set when the table is patched; never cleared, for the sake of pointers kept elsewhere. */
@@ -30,6 +34,7 @@ static int (*original_copy_into)(PyArrayObject *, PyArrayObject *);
 static int (*original_copy_any_into)(PyArrayObject *, PyArrayObject *);
 static PyObject *(*original_ensure_array)(PyObject *);
 static PyObject *(*original_ensure_any_array)(PyObject *);
+static int (*original_resolve_writeback)(PyArrayObject *);
 
 static void
 observe(const char *mechanism, PyObject *source, PyObject *result, int flags, uint64_t started,
@@ -185,13 +190,14 @@ probed_ensure_any_array(PyObject *source)
 }
 
 static void
-observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source, uint64_t started,
-             void *caller)
+observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source, bool made_for_it,
+             uint64_t started, void *caller)
 {
     /* A single element spread over the target is a fill, not a copy of an array. */
     if (ledger_active && PyArray_NDIM(source) > 0) {
-        const conversion done = {.mechanism = mechanism, .existing = true, .started = started,
-                                 .caller = (uint64_t)(uintptr_t)caller};
+        const conversion done = {.mechanism = mechanism, .existing = !made_for_it,
+                                 .demanded = made_for_it ? fresh_arrays_demand(target) : 0,
+                                 .started = started, .caller = (uint64_t)(uintptr_t)caller};
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         copies_of_array(&done, source, target);
@@ -206,12 +212,15 @@ probed_copy_into(PyArrayObject *target, PyArrayObject *source)
         return original_copy_into(target, source);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CopyInto");
-    now.target = target;
+    bool made_for_it = fresh_arrays_take(target, __builtin_frame_address(0));
+    operation_begin(&now, made_for_it ? OPERATION_UNSEEN : OPERATION_CONVERSION,
+                    "PyArray_CopyInto");
+    now.target = made_for_it ? NULL : target;
     uint64_t started = clock_ticks();
     int status = original_copy_into(target, source);
     if (status == 0) {
-        observe_into("PyArray_CopyInto", target, source, started, __builtin_return_address(0));
+        observe_into("PyArray_CopyInto", target, source, made_for_it, started,
+                     __builtin_return_address(0));
     }
     operation_end(&now);
     return status;
@@ -224,25 +233,47 @@ probed_copy_any_into(PyArrayObject *target, PyArrayObject *source)
         return original_copy_any_into(target, source);
     }
     operation now;
-    operation_begin(&now, OPERATION_CONVERSION, "PyArray_CopyAnyInto");
-    now.target = target;
+    bool made_for_it = fresh_arrays_take(target, __builtin_frame_address(0));
+    operation_begin(&now, made_for_it ? OPERATION_UNSEEN : OPERATION_CONVERSION,
+                    "PyArray_CopyAnyInto");
+    now.target = made_for_it ? NULL : target;
     uint64_t started = clock_ticks();
     int status = original_copy_any_into(target, source);
     if (status == 0) {
-        observe_into("PyArray_CopyAnyInto", target, source, started, __builtin_return_address(0));
+        observe_into("PyArray_CopyAnyInto", target, source, made_for_it, started,
+                     __builtin_return_address(0));
     }
     operation_end(&now);
     return status;
 }
 
-typedef struct {
-    int slot;
-    const char *name;
-    void *trampoline;
-    void **original;
-} entry;
+/* What was converted for native code, and written by it, goes back into the array that it came from. */
+static int
+probed_resolve_writeback(PyArrayObject *array)
+{
+    if (!ledger_active || array == NULL || !PyArray_CHKFLAGS(array, NPY_ARRAY_WRITEBACKIFCOPY) ||
+        array_or_null(PyArray_BASE(array)) == NULL) {
+        return original_resolve_writeback(array);
+    }
+    PyArrayObject *base = (PyArrayObject *)Py_NewRef(PyArray_BASE(array));
+    operation now;
+    operation_begin(&now, OPERATION_UNSEEN, "PyArray_ResolveWritebackIfCopy");
+    uint64_t started = clock_ticks();
+    int status = original_resolve_writeback(array);
+    if (status > 0 && ledger_active) {
+        const conversion done = {.mechanism = now.mechanism, .started = started,
+                                 .caller = (uint64_t)(uintptr_t)__builtin_return_address(0)};
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        copies_of_writeback(&done, array, base);
+        PyErr_Restore(type, value, traceback);
+    }
+    operation_end(&now);
+    Py_DECREF(base);
+    return status;
+}
 
-static const entry entries[] = {
+static const capi_slot conversion_slots[] = {
     {FROM_ANY, "PyArray_FromAny", (void *)probed_from_any, (void **)&original_from_any},
     {CHECK_FROM_ANY, "PyArray_CheckFromAny", (void *)probed_check_from_any,
      (void **)&original_check_from_any},
@@ -257,25 +288,38 @@ static const entry entries[] = {
      (void **)&original_ensure_array},
     {ENSURE_ANY_ARRAY, "PyArray_EnsureAnyArray", (void *)probed_ensure_any_array,
      (void **)&original_ensure_any_array},
+    {RESOLVE_WRITEBACK, "PyArray_ResolveWritebackIfCopy", (void *)probed_resolve_writeback,
+     (void **)&original_resolve_writeback},
+    {0, NULL, NULL, NULL},
 };
-enum { ENTRY_COUNT = sizeof entries / sizeof entries[0] };
 
+static const capi_slot *const lists[] = {conversion_slots, fresh_arrays_slots, iterators_slots};
+enum { LISTS = sizeof lists / sizeof lists[0] };
+
+/* Puts back what comes before `end` in its list, and all earlier lists; NULL: everything. */
 static void
-restore(int count)
+restore(const capi_slot *end)
 {
-    for (int i = 0; i < count; i++) {
-        release_slot(&PyArray_API[entries[i].slot], entries[i].trampoline, *entries[i].original);
+    for (int i = 0; i < LISTS; i++) {
+        for (const capi_slot *each = lists[i]; each->name != NULL; each++) {
+            if (each == end) {
+                return;
+            }
+            release_slot(&PyArray_API[each->slot], each->trampoline, *each->original);
+        }
     }
 }
 
 static int
 install(void)
 {
-    for (int i = 0; i < ENTRY_COUNT; i++) {
-        if (claim_slot(&PyArray_API[entries[i].slot], entries[i].trampoline, entries[i].original,
-                       entries[i].name) < 0) {
-            restore(i);
-            return -1;
+    for (int i = 0; i < LISTS; i++) {
+        for (const capi_slot *each = lists[i]; each->name != NULL; each++) {
+            if (claim_slot(&PyArray_API[each->slot], each->trampoline, each->original,
+                           each->name) < 0) {
+                restore(each);
+                return -1;
+            }
         }
     }
     return 0;
@@ -284,14 +328,16 @@ install(void)
 static void
 uninstall(void)
 {
-    restore(ENTRY_COUNT);
+    restore(NULL);
 }
 
 static void
 visit_slots(slot_visitor visit, void *context)
 {
-    for (int i = 0; i < ENTRY_COUNT; i++) {
-        visit(entries[i].name, PyArray_API[entries[i].slot], context);
+    for (int i = 0; i < LISTS; i++) {
+        for (const capi_slot *each = lists[i]; each->name != NULL; each++) {
+            visit(each->name, PyArray_API[each->slot], context);
+        }
     }
 }
 

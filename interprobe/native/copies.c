@@ -3,6 +3,7 @@
 
 #include "allocations.h"
 #include "clock.h"
+#include "crossings.h"
 #include "frames.h"
 #include "operations.h"
 #include "origin.h"
@@ -11,8 +12,6 @@
 #include <string.h>
 
 #define SAMPLES 16 /* words of a result that are hashed to tell whether a buffer changed */
-
-THREAD_LOCAL uint64_t *copies_in_flight = NULL;
 
 /* Whether the transfer reads and writes memory in one sweep. */
 static bool
@@ -172,9 +171,7 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
     event.bytes = done->bytes ? done->bytes : (uint64_t)result->nbytes;
     event.source_identity = identity;
     event.contents = identity ? hash_sample(result) : 0;
-    if (copies_in_flight != NULL) {
-        *copies_in_flight += event.bytes;
-    }
+    crossings_count_copy(event.bytes);
     ledger_book_copy(&event);
 }
 
@@ -187,6 +184,9 @@ copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *re
     layout from, to;
     layout_read(&to, result);
     layout_read(&from, source);
+    if (PyArray_CHKFLAGS(result, NPY_ARRAY_WRITEBACKIFCOPY)) {
+        from.writeable = true; /* NumPy locks the original until the copy is written back */
+    }
     if (to.nbytes == 0 || (!done->existing && layout_overlap(&from, &to))) {
         return; /* nothing to copy, or a view */
     }
@@ -209,13 +209,26 @@ copies_of_transfer(const conversion *done, const layout *source, const layout *r
         kind = extra | (kind & ~(unsigned)KIND_DUPLICATE);
     } else if (!done->asked_for) {
         int demanded = NPY_ARRAY_ALIGNED;
-        if (kind & KIND_STRIDED) {
+        if ((kind & KIND_STRIDED) && !done->any_order) {
             demanded |= result->order == LAYOUT_F ? NPY_ARRAY_F_CONTIGUOUS : NPY_ARRAY_C_CONTIGUOUS;
         }
         unmet = unmet_requirements(source, result, demanded);
     }
     book(done, kind, unmet, done->asked_for, source, result,
          operand == NULL ? 0 : identity_of(operand));
+}
+
+void
+copies_of_writeback(const conversion *done, PyArrayObject *source, PyArrayObject *result)
+{
+    layout from, to;
+    layout_read(&from, source);
+    layout_read(&to, result);
+    if (to.nbytes == 0) {
+        return;
+    }
+    unsigned kind = kind_of_transfer(&from, &to, 0) & ~(unsigned)KIND_DUPLICATE;
+    book(done, KIND_WRITEBACK | kind, 0, false, &from, &to, identity_of(source));
 }
 
 void
@@ -240,14 +253,18 @@ copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes)
     book(done, kind_of_transfer(&from, &to, order), 0, true, &from, &to, identity_of(source));
 }
 
+static bool
+is_written_in_c(const PyTypeObject *type)
+{
+    return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
+}
+
 /* A view of an exporter's memory through the buffer protocol, or NULL; no exception is left. Only
  * exporters written in C are asked, so that no Python code runs. */
 static PyArrayObject *
 view_of_buffer(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    bool in_c = !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) || (type->tp_flags & Py_TPFLAGS_IMMUTABLETYPE);
-    if (!in_c || !PyObject_CheckBuffer(object) || PyBytes_Check(object) ||
+    if (!is_written_in_c(Py_TYPE(object)) || !PyObject_CheckBuffer(object) || PyBytes_Check(object) ||
         PyArray_IsScalar(object, Generic)) {
         return NULL;
     }
@@ -267,6 +284,26 @@ view_of_buffer(PyObject *object)
     return array_or_null(view);
 }
 
+/* Whether NumPy took the object's items one by one. Sequences written in C only: no Python code runs. */
+static bool
+is_sequence(PyObject *object, PyArrayObject *result)
+{
+    if (PyList_Check(object) || PyTuple_Check(object)) {
+        return true;
+    }
+    static const char *const protocols[] = {"__array__", "__array_interface__", "__array_struct__"};
+    PyTypeObject *type = Py_TYPE(object);
+    if (!is_written_in_c(type) || !PySequence_Check(object) || PyUnicode_Check(object) ||
+        PyObject_CheckBuffer(object) || PyArray_NDIM(result) == 0) {
+        return false;
+    }
+    bool gives_array = false;
+    for (int i = 0; i < 3 && !gives_array; i++) {
+        gives_array = PyObject_HasAttrString((PyObject *)type, protocols[i]);
+    }
+    return !gives_array;
+}
+
 void
 copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result)
 {
@@ -279,9 +316,10 @@ copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result
         Py_DECREF(view);
         return;
     }
-    if (PyList_Check(source) || PyTuple_Check(source)) {
+    if (is_sequence(source, result)) {
         layout to;
         layout_read(&to, result);
-        book(done, KIND_SEQUENCE, 0, false, NULL, &to, 0);
+        /* The same sequence with the same numbers is told by its address and by the result. */
+        book(done, KIND_SEQUENCE, 0, false, NULL, &to, (uint64_t)(uintptr_t)source | 1);
     }
 }

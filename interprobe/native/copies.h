@@ -4,7 +4,6 @@
 
 #include "ledger.h"
 #include "numpy_api.h"
-#include "thread_local.h"
 
 typedef struct {
     const char *mechanism; /* a static string: its address identifies the mechanism */
@@ -12,6 +11,7 @@ typedef struct {
     bool asked_for;        /* the program asked for a copy by name */
     char traversal;        /* 'C' or 'F': the order in which the source's elements are lined up where
                             * the result has another shape (ravel, reshape); 0: shapes agree */
+    bool any_order;        /* a transfer's reader takes elements in any order, with or without gaps */
     bool existing;         /* the result existed before: its memory may overlap the source's */
     uint64_t caller;       /* return address into native code, or 0 */
     uint64_t bytes;        /* written; 0: all of the result */
@@ -31,7 +31,7 @@ void copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObjec
 /* Books bytes made from an array, as tobytes() does. */
 void copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes);
 
-/* Books an array made from something that is no array: a list, a tuple, a buffer. Scalars, and
+/* Books an array made from something that is no array: a list, a range, a buffer. Scalars, and
  * objects that make an array themselves (__array__), book nothing: no source was seen. */
 void copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result);
 
@@ -41,11 +41,11 @@ void copies_of_object(const conversion *done, PyObject *source, PyArrayObject *r
 void copies_of_transfer(const conversion *done, const layout *source, const layout *result,
                         unsigned extra, PyArrayObject *operand);
 
+/* Books an array that is written back into the one that it was made from. */
+void copies_of_writeback(const conversion *done, PyArrayObject *source, PyArrayObject *result);
+
 /* Books elements that were picked out of an array into a fresh one, as x[indices] does. */
 void copies_of_gather(const conversion *done, const layout *source, const layout *result,
                       PyArrayObject *operand);
-
-/* Bytes copied since the thread began its crossing in flight, if it has one. */
-extern THREAD_LOCAL uint64_t *copies_in_flight;
 
 #endif

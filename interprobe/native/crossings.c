@@ -2,12 +2,9 @@
 #include "crossings.h"
 
 #include "clock.h"
-#include "copies.h"
 #include "frames.h"
 #include "thread_local.h"
 
-#include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { CHAIN = 128 }; /* links per thread; the copies of deeper ones count for the deepest link */
@@ -27,29 +24,12 @@ typedef struct {
 } chain_of_thread;
 
 static THREAD_LOCAL chain_of_thread *in_flight; /* NULL: no crossing yet */
-static pthread_key_t chains; /* frees a thread's chain at its end */
-
-static void
-free_chain(void *chain)
-{
-    in_flight = NULL; /* destructors of other libraries may still run Python code in this thread */
-    free(chain);
-}
-
-__attribute__((constructor)) static void
-prepare_chains(void)
-{
-    pthread_key_create(&chains, free_chain);
-}
 
 /* The chain of this thread, or NULL when memory is out. */
 static inline chain_of_thread *
 chain_of_this_thread(void)
 {
-    if (in_flight == NULL && (in_flight = calloc(1, sizeof *in_flight)) != NULL) {
-        pthread_setspecific(chains, in_flight);
-    }
-    return in_flight;
+    return in_flight != NULL ? in_flight : thread_local_make((void **)&in_flight, sizeof *in_flight);
 }
 
 static inline uint64_t
@@ -134,7 +114,6 @@ crossing_begin(crossing *now, const callee *to)
     now->depth = chain->innermost < CHAIN ? ++chain->innermost : 0;
     if (now->depth != 0) {
         chain->links[now->depth] = (chain_link){now->serial, 0, 0};
-        copies_in_flight = &chain->links[now->depth].bytes_copied;
     }
     now->started = clock_ticks(); /* last: its own set-up is not the callee's time */
     return true;
@@ -148,7 +127,7 @@ crossing_end(crossing *now)
     chain_of_thread *chain = in_flight; /* as it was begun, unless the thread is at its end */
     chain_link gathered = {0, 0, 0};
     if (chain == NULL) {
-        ledger_end_call(&now->ticket, ended, ticks, ticks, 0);
+        ledger_end_call(&now->ticket, STILL_IN_OUTER, ended, ticks, ticks, 0);
         return;
     }
     if (now->depth != 0 && chain->links[now->depth].serial == now->serial) {
@@ -164,10 +143,25 @@ crossing_end(crossing *now)
         outer->nested_ticks += ticks;
         outer->bytes_copied += gathered.bytes_copied;
     }
-    copies_in_flight = outer != NULL ? &outer->bytes_copied : NULL;
     uint64_t own = ticks > gathered.nested_ticks ? ticks - gathered.nested_ticks : 0;
     call_remainder remainder = !in_order ? STILL_IN_INNER
                                : chain->innermost < now->depth - 1 ? OUTER_ENDED
                                                                    : STILL_IN_OUTER;
     ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
+}
+
+void
+crossings_count_copy(uint64_t bytes)
+{
+    chain_of_thread *chain = in_flight;
+    if (chain != NULL && chain->innermost > 0) {
+        chain->links[chain->innermost].bytes_copied += bytes;
+    }
+}
+
+uint64_t
+crossings_innermost(void)
+{
+    const chain_of_thread *chain = in_flight;
+    return chain != NULL && chain->innermost > 0 ? chain->links[chain->innermost].serial : 0;
 }

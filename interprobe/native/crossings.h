@@ -49,4 +49,10 @@ bool crossing_begin(crossing *now, const callee *to);
 /* Books its end; an exception that the callee raised stays set. GIL held. */
 void crossing_end(crossing *now);
 
+/* Adds a copy to the crossing that the thread is inside of, if any. */
+void crossings_count_copy(uint64_t bytes);
+
+/* Tells the thread's innermost crossing in flight from every other of it; 0: there is none. */
+uint64_t crossings_innermost(void);
+
 #endif

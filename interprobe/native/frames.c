@@ -129,6 +129,20 @@ known_notes(PyCodeObject *code)
     return found;
 }
 
+position_key
+frames_position_key(void)
+{
+    _PyInterpreterFrame *frame = complete_frame((_PyInterpreterFrame *)frames_current());
+    if (frame == NULL) {
+        return (position_key){NULL, NULL};
+    }
+#if PY_VERSION_HEX >= 0x030D0000
+    return (position_key){frame, frame->instr_ptr};
+#else
+    return (position_key){frame, frame->prev_instr};
+#endif
+}
+
 static code_notes *
 take_notes(PyCodeObject *code)
 {

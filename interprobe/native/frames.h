@@ -26,6 +26,15 @@ bool frames_thread_attached(void);
  * held. */
 const void *frames_current(void);
 
+/* One instruction that a Python frame runs: compared, never followed. */
+typedef struct {
+    const void *frame; /* NULL: the thread runs no Python */
+    const void *instruction;
+} position_key;
+
+/* Where the thread is, without looking anything up. GIL held. */
+position_key frames_position_key(void);
+
 /* Fills `out`. GIL held. Runs no Python code and leaves a set exception as it is. */
 void frames_locate(position *out);
 

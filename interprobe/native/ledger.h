@@ -21,6 +21,7 @@
 enum entry_type {
     ENTRY_STRING = 1, ENTRY_PLACE = 2, ENTRY_COPY = 3, ENTRY_CALL = 4, ENTRY_BORROW = 5,
     ENTRY_DESCRIPTION = 6, /* a string entry: what the recorder says of the run, as JSON */
+    ENTRY_TEMPORARY = 7,
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -242,6 +243,37 @@ typedef struct {
     const layout *given;
 } borrow_event;
 
+typedef struct {
+    uint64_t mechanism; /* address of the static name of the ufunc */
+    place_id place;     /* where the ufunc was called */
+    place_id user_place;
+    uint32_t elsize;
+    char kind;
+    uint8_t ndim, padding[2];
+} temporary_key;
+
+typedef struct {
+    entry_head head;
+    temporary_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset mechanism;
+    uint32_t padding;
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t ticks; /* of the calls that filled them */
+    uint64_t largest;
+    /* Then the stored layout of the largest instance. */
+} temporary_entry;
+
+typedef struct {
+    temporary_key key;
+    const char *mechanism;
+    const layout *is;
+    uint64_t ticks;
+    uint64_t ended; /* ticks */
+} temporary_event;
+
 typedef struct ledger ledger;
 
 /* All functions below need the GIL, except ledger_allocated and ledger_freed. In a forked
@@ -273,6 +305,7 @@ extern int ledger_active;
 /* Books the event in every active ledger. */
 void ledger_book_copy(const copy_event *event);
 void ledger_book_borrow(const borrow_event *event);
+void ledger_book_temporary(const temporary_event *event);
 
 /* Books the beginning of a call. `resolve` fills library, function and declared names; it is called
  * only where a ledger meets the key first. */

@@ -66,8 +66,9 @@ region_map(ledger *book, const char *path)
 void
 region_forget(ledger *book, bool whole)
 {
-    entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->strings};
-    for (int i = 0; i < 4; i++) {
+    entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->temporaries,
+                             &book->strings};
+    for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (whole) {
             free(tables[i]->slots);
         }

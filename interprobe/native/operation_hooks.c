@@ -11,6 +11,7 @@
 #include "ledger.h"
 #include "builtin_identity.h"
 #include "probe.h"
+#include "temporaries.h"
 
 #include <numpy/ufuncobject.h>
 
@@ -20,11 +21,12 @@
 
 typedef struct {
     const char *mechanism;
-    char owner; /* 'm': numpy._core._multiarray_umath, 'a': ndarray, 'u': ufunc */
+    char owner; /* 'm': numpy._core._multiarray_umath, 'a': ndarray, 'u': ufunc, 'i': nditer */
     const char *name;
     operation_kind kind;
     bool by_name;
     bool moves_references;
+    bool picks; /* its result holds elements that it picked out of the array, as they were */
 } followed;
 
 #define FOLLOWED(X)                                                                          \
@@ -41,11 +43,11 @@ typedef struct {
     X(10, {"numpy.lexsort", 'm', "lexsort", OPERATION_UNSEEN, false, false})                 \
     X(11, {"numpy.putmask", 'm', "putmask", OPERATION_OPERANDS, false, true})                \
     X(12, {"ndarray.dot", 'a', "dot", OPERATION_OPERANDS, false, false})                     \
-    X(13, {"ndarray.take", 'a', "take", OPERATION_OPERANDS, false, true})                    \
+    X(13, {"ndarray.take", 'a', "take", OPERATION_OPERANDS, false, true, true})              \
     X(14, {"ndarray.put", 'a', "put", OPERATION_OPERANDS, false, true})                      \
     X(15, {"ndarray.choose", 'a', "choose", OPERATION_OPERANDS, false, true})                \
-    X(16, {"ndarray.compress", 'a', "compress", OPERATION_OPERANDS, false, true})            \
-    X(17, {"ndarray.repeat", 'a', "repeat", OPERATION_OPERANDS, false, true})                \
+    X(16, {"ndarray.compress", 'a', "compress", OPERATION_OPERANDS, false, true, true})      \
+    X(17, {"ndarray.repeat", 'a', "repeat", OPERATION_OPERANDS, false, true, true})          \
     X(18, {"ndarray.searchsorted", 'a', "searchsorted", OPERATION_OPERANDS, false, false})   \
     X(19, {"ndarray.argmax", 'a', "argmax", OPERATION_OPERANDS, false, false})               \
     X(20, {"ndarray.argmin", 'a', "argmin", OPERATION_OPERANDS, false, false})               \
@@ -58,7 +60,9 @@ typedef struct {
     X(27, {"ufunc.reduce", 'u', "reduce", OPERATION_UNSEEN, false, false})                   \
     X(28, {"ufunc.accumulate", 'u', "accumulate", OPERATION_UNSEEN, false, false})           \
     X(29, {"ufunc.reduceat", 'u', "reduceat", OPERATION_UNSEEN, false, false})               \
-    X(30, {"ufunc.at", 'u', "at", OPERATION_UNSEEN, false, false})
+    X(30, {"ufunc.at", 'u', "at", OPERATION_UNSEEN, false, false})                           \
+    X(31, {"nditer.close", 'i', "close", OPERATION_WRITEBACK, false, false})                 \
+    X(32, {"nditer.__exit__", 'i', "__exit__", OPERATION_WRITEBACK, false, false})
 
 #define ENTRY(index, ...) [index] = __VA_ARGS__,
 static const followed table[] = {FOLLOWED(ENTRY)};
@@ -78,6 +82,26 @@ enter(operation *now, int index, PyObject *self)
     now->by_name = what->by_name;
     now->moves_references = what->moves_references;
     now->subject = what->owner == 'm' ? NULL : self;
+    now->began = what->kind == OPERATION_WRITEBACK || what->picks ? clock_ticks() : 0;
+}
+
+/* GIL held; an exception that is set stays set. */
+static inline PyObject *
+leave(operation *now, int index, PyObject *self, PyObject *result)
+{
+    operation_end(now);
+    if (table[index].picks && result != NULL && ledger_active && PyArray_Check(self) &&
+        PyArray_Check(result)) {
+        const conversion done = {
+            .mechanism = now->mechanism, .asked_for = true, .started = now->began};
+        layout from, to;
+        layout_read(&from, (PyArrayObject *)self);
+        layout_read(&to, (PyArrayObject *)result);
+        if (to.nbytes > 0) {
+            copies_of_gather(&done, &from, &to, (PyArrayObject *)self);
+        }
+    }
+    return result;
 }
 
 typedef PyObject *(*fastcall_function)(PyObject *, PyObject *const *, Py_ssize_t, PyObject *);
@@ -96,8 +120,7 @@ through_fastcall(int index, PyObject *self, PyObject *const *args, Py_ssize_t co
     now.count = count;
     now.names = names;
     PyObject *result = original(self, args, count, names);
-    operation_end(&now);
-    return result;
+    return leave(&now, index, self, result);
 }
 
 typedef PyObject *(*positional_function)(PyObject *, PyObject *const *, Py_ssize_t);
@@ -114,8 +137,7 @@ through_positional(int index, PyObject *self, PyObject *const *args, Py_ssize_t 
     now.arguments = args;
     now.count = count;
     PyObject *result = original(self, args, count);
-    operation_end(&now);
-    return result;
+    return leave(&now, index, self, result);
 }
 
 static inline PyObject *
@@ -131,8 +153,7 @@ through_keywords(int index, PyObject *self, PyObject *args, PyObject *keywords)
     now.count = PyTuple_GET_SIZE(args);
     now.keywords = keywords;
     PyObject *result = original(self, args, keywords);
-    operation_end(&now);
-    return result;
+    return leave(&now, index, self, result);
 }
 
 static inline PyObject *
@@ -148,8 +169,7 @@ through_plain(int index, PyObject *self, PyObject *args)
         now.count = PyTuple_GET_SIZE(args);
     }
     PyObject *result = originals[index](self, args);
-    operation_end(&now);
-    return result;
+    return leave(&now, index, self, result);
 }
 
 #define TRAMPOLINES(index, ...)                                                                \
@@ -206,10 +226,11 @@ static PyMethodDef *
 definition_of(const followed *what)
 {
     PyObject *owner = what->owner == 'a'   ? Py_NewRef((PyObject *)&PyArray_Type)
-                      : what->owner == 'u' ? PyImport_ImportModule("numpy")
-                                           : PyImport_ImportModule("numpy._core._multiarray_umath");
-    if (what->owner == 'u' && owner != NULL) {
-        Py_SETREF(owner, PyObject_GetAttrString(owner, "ufunc"));
+                      : what->owner == 'm'
+                          ? PyImport_ImportModule("numpy._core._multiarray_umath")
+                          : PyImport_ImportModule("numpy");
+    if ((what->owner == 'u' || what->owner == 'i') && owner != NULL) {
+        Py_SETREF(owner, PyObject_GetAttrString(owner, what->owner == 'u' ? "ufunc" : "nditer"));
     }
     PyObject *found = owner == NULL ? NULL : PyObject_GetAttrString(owner, what->name);
     PyMethodDef *definition = NULL;
@@ -254,8 +275,17 @@ operations_call_ufunc(vectorcallfunc call, const void *code, PyObject *ufunc, Py
     now.count = PyVectorcall_NARGS(flagged);
     now.names = names;
     now.code = code;
+    for (Py_ssize_t i = 0; i < ((PyUFuncObject *)ufunc)->nin && i < now.count; i++) {
+        if (temporaries_considers(args[i])) {
+            temporaries_read(&now, (PyArrayObject *)args[i]);
+        }
+    }
+    uint64_t started = clock_ticks();
     PyObject *result = call(ufunc, args, flagged, names);
     operation_end(&now);
+    if (ledger_active && temporaries_considers(result)) { /* given outputs have other references */
+        temporaries_made(&now, (PyArrayObject *)result, started);
+    }
     return result;
 }
 
@@ -369,12 +399,31 @@ selects_by_integers(PyObject *key)
     return PyList_Check(key) || (PyArray_Check(key) && !PyArray_ISBOOL((PyArrayObject *)key));
 }
 
+/* Bytes that x[key] = value writes from an array, where one array of integers is the key; 0 where the
+ * value is a single element, or where the number is not known without doing NumPy's work again. */
+static uint64_t
+bytes_assigned(PyArrayObject *self, PyObject *key, PyObject *value)
+{
+    if (!PyArray_CheckExact(key) || !PyArray_ISINTEGER((PyArrayObject *)key) ||
+        !PyArray_Check(value) || PyArray_SIZE((PyArrayObject *)value) < 2 ||
+        PyArray_NDIM(self) == 0) {
+        return 0;
+    }
+    uint64_t bytes = (uint64_t)PyArray_SIZE((PyArrayObject *)key) * (uint64_t)PyArray_ITEMSIZE(self);
+    for (int i = 1; i < PyArray_NDIM(self); i++) {
+        bytes *= (uint64_t)PyArray_DIM(self, i);
+    }
+    return bytes;
+}
+
 static int
 probed_assign_item(PyObject *self, PyObject *key, PyObject *value)
 {
     if (!ledger_active || value == NULL) {
         return assign_item(self, key, value);
     }
+    uint64_t scattered = bytes_assigned((PyArrayObject *)self, key, value);
+    uint64_t started = scattered != 0 ? clock_ticks() : 0;
     operation now;
     /* NumPy assigns to single elements with and without a transfer: such a count would be half. */
     operation_begin(&now, selects_by_integers(key) ? OPERATION_UNSEEN : OPERATION_ASSIGNMENT,
@@ -385,6 +434,14 @@ probed_assign_item(PyObject *self, PyObject *key, PyObject *value)
     now.count = 1;
     int status = assign_item(self, key, value);
     operation_end(&now);
+    if (status == 0 && scattered != 0 && ledger_active) {
+        const conversion done = {.mechanism = now.mechanism, .asked_for = true, .existing = true,
+                                 .bytes = scattered, .started = started};
+        layout from, to;
+        layout_read(&from, (PyArrayObject *)value);
+        layout_read(&to, (PyArrayObject *)self);
+        copies_of_gather(&done, &from, &to, (PyArrayObject *)value);
+    }
     return status;
 }
 
@@ -446,6 +503,7 @@ operations_uninstall(void)
     release_slot((void **)&mapping->mp_ass_subscript, (void *)probed_assign_item,
                  (void *)assign_item);
     release_slot((void **)&mapping->mp_subscript, (void *)probed_get_item, (void *)get_item);
+    iterators_uninstall();
 }
 
 int
@@ -480,7 +538,8 @@ operations_install(void)
         claim_slot((void **)&mapping->mp_ass_subscript, (void *)probed_assign_item,
                    (void **)&assign_item, "ndarray's assignment of items") < 0 ||
         claim_slot((void **)&mapping->mp_subscript, (void *)probed_get_item, (void **)&get_item,
-                   "ndarray's indexing") < 0) {
+                   "ndarray's indexing") < 0 ||
+        iterators_install() < 0) {
         operations_uninstall();
         return -1;
     }
@@ -499,6 +558,7 @@ operations_visit(void (*visit)(const char *name, void *value, void *context), vo
     for (size_t i = 0; i < ufuncs_used; i++) {
         visit(ufuncs[i].mechanism, (void *)*vectorcall_of(ufuncs[i].ufunc), context);
     }
+    iterators_visit(visit, context);
     visit("ndarray.__getitem__", (void *)PyArray_Type.tp_as_mapping->mp_subscript, context);
     visit("ndarray.__setitem__", (void *)PyArray_Type.tp_as_mapping->mp_ass_subscript, context);
 }

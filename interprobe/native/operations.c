@@ -3,33 +3,12 @@
 
 #include <numpy/ufuncobject.h>
 
-#include <pthread.h>
-#include <stdlib.h>
-
 THREAD_LOCAL operations_of_thread *operations_under_way = NULL;
-static pthread_key_t lists; /* frees a thread's list at its end */
-
-static void
-free_list(void *list)
-{
-    operations_under_way = NULL; /* destructors of other libraries may still run Python code */
-    free(list);
-}
-
-__attribute__((constructor)) static void
-prepare_lists(void)
-{
-    pthread_key_create(&lists, free_list);
-}
 
 operations_of_thread *
 operations_of_new_thread(void)
 {
-    operations_under_way = calloc(1, sizeof *operations_under_way);
-    if (operations_under_way != NULL) {
-        pthread_setspecific(lists, operations_under_way);
-    }
-    return operations_under_way;
+    return thread_local_make((void **)&operations_under_way, sizeof *operations_under_way);
 }
 
 operation *
@@ -155,7 +134,7 @@ operation_operand(const operation *now, const char *address, npy_intp elements)
     }
     for (Py_ssize_t i = 0; i < now->count; i++) {
         PyObject *argument = now->arguments[i];
-        if (PyList_CheckExact(argument) || PyTuple_CheckExact(argument)) {
+        if (argument != NULL && (PyList_CheckExact(argument) || PyTuple_CheckExact(argument))) {
             Py_ssize_t length = PySequence_Fast_GET_SIZE(argument);
             for (Py_ssize_t k = 0; k < length && k < ITEMS_SEARCHED; k++) {
                 if (!consider(PySequence_Fast_GET_ITEM(argument, k), address, elements, &found)) {

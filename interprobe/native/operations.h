@@ -19,6 +19,8 @@ typedef enum {
     OPERATION_OPERANDS, /* dot, matmul, linalg: what fills a fresh array is a copy of an operand */
     OPERATION_ASSIGNMENT, /* x[...] = y: what fills the target was asked for by name */
     OPERATION_GATHER,     /* concatenate: every transfer into the result was asked for by name */
+    OPERATION_ITERATOR,   /* an iterator is made: what fills a fresh array is a copy of an operand */
+    OPERATION_WRITEBACK,  /* an iterator ends: what comes from a fresh array is written back */
     OPERATION_UNSEEN,     /* its transfers fill outputs or workspaces: sort, reduce, where */
 } operation_kind;
 
@@ -36,6 +38,7 @@ typedef struct operation {
     PyObject *names;            /* tuple, or NULL */
     PyObject *keywords;         /* dict, or NULL */
     PyArrayObject *target;      /* written to, and there before; or NULL */
+    uint64_t began;             /* ticks; 0: it does not matter when its transfers began */
     const char *result;         /* the block that a gather fills, once it is known, and its bytes */
     uint64_t result_bytes;
     const void *code;           /* in the extension that a ufunc is part of; NULL: NumPy's own */
@@ -135,5 +138,10 @@ PyObject *operations_call_ufunc(vectorcallfunc call, const void *code, PyObject 
 int operations_install(void);
 void operations_uninstall(void);
 void operations_visit(void (*visit)(const char *name, void *value, void *context), void *context);
+
+/* The hooks in np.nditer, likewise. */
+int iterators_install(void);
+void iterators_uninstall(void);
+void iterators_visit(void (*visit)(const char *name, void *value, void *context), void *context);
 
 #endif

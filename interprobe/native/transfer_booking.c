@@ -108,6 +108,7 @@ book(transfer *first, const operation *now, unsigned extra, bool asked_for, PyAr
     const conversion done = {
         .mechanism = now == NULL ? "numpy" : operation_name(now),
         .asked_for = asked_for,
+        .any_order = now != NULL && now->kind == OPERATION_ITERATOR,
         .existing = target != NULL,
         .bytes = (uint64_t)(last->elements * PyDataType_ELSIZE(last->result)),
         .started = first->started,
@@ -167,6 +168,17 @@ is_fill(const transfer *first, const transfer *last, const operation *now)
     return last->elements > 1 || !reads_operands;
 }
 
+/* Whether a transfer leaves the elements of one type, and read where they lay aligned. */
+static bool
+keeps_elements(const transfer *first, const transfer *last)
+{
+    npy_intp alignment = PyDataType_ALIGNMENT(first->source);
+    const transfer_end *end = &first->from;
+    uintptr_t bits = (uintptr_t)end->data | (uintptr_t)end->stride | (uintptr_t)end->step;
+    return PyArray_EquivTypes(first->source, last->result) &&
+           (alignment <= 1 || bits % (uintptr_t)alignment == 0);
+}
+
 /* Returns whether the transfer is kept for its conversion. */
 static bool
 explain(transfer *first)
@@ -185,6 +197,20 @@ explain(transfer *first)
     if (now == NULL) {
         if (fresh) {
             book(first, NULL, 0, false, NULL);
+        }
+        return false;
+    }
+    if (now->kind == OPERATION_ITERATOR) {
+        /* Iterators copy whole operands to convert them, or because they overlap one that is written. */
+        if (fresh && last->elements > 1) {
+            book(first, now, keeps_elements(first, last) ? KIND_OVERLAP : 0, false, NULL);
+        }
+        return false;
+    }
+    if (now->kind == OPERATION_WRITEBACK) {
+        /* The end of an iterator also releases what has filled its buffers up to now. */
+        if (first->started >= now->began && allocations_bytes(first->from.data) != 0) {
+            book(first, now, KIND_WRITEBACK, false, NULL);
         }
         return false;
     }
@@ -219,6 +245,8 @@ explain(transfer *first)
             book(first, now, KIND_GATHER, true, NULL);
         }
         break;
+    case OPERATION_ITERATOR:
+    case OPERATION_WRITEBACK:
     case OPERATION_UNSEEN:
         break;
     }

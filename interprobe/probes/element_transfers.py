@@ -2,10 +2,14 @@
 
 from interprobe import native
 
-SEES = "copies that NumPy makes inside dot, matmul, linalg, concatenate, x[...] = y, and overlaps"
+SEES = (
+    "copies that NumPy makes inside dot, matmul, linalg, concatenate, take, x[...] = y, iterators, "
+    "and overlaps; intermediate results of its ufuncs from 64 KiB on"
+)
 CANNOT_SEE = (
-    "Elements that take, repeat and indexing by integers move, outputs, buffered casts, "
-    "and element types that other packages add"
+    "Elements that put, putmask, choose and assignment by lists or several indices move, what "
+    "np.where selects (an output, as are sums and casts in buffers), and element types that other "
+    "packages add"
 )
 
 

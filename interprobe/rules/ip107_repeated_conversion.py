@@ -74,6 +74,8 @@ _ASKED_BY_NAME = frozenset(
     }
 )
 """Mechanisms that make a new array on purpose, or write into one that the program gave."""
+_NO_CONVERSIONS = frozenset({"gather", "overlap", "writeback"})
+"""Kinds whose result depends on more than the source: on indices, on what was computed since."""
 _INTO_EXISTING = frozenset({"PyArray_CopyAnyInto", "PyArray_CopyInto"})
 """Mechanisms that wrappers use for conversions, and programs to write into their own arrays."""
 
@@ -106,6 +108,8 @@ def check(trace: Trace) -> Iterator[Finding]:
 def _applies(copy: Copy) -> bool:
     """Whether a record has repeats of a conversion that the program could have kept."""
     if copy.repeated < 2 or copy.mechanism in _ASKED_BY_NAME:
+        return False
+    if _NO_CONVERSIONS & set(copy.kind.split("+")):
         return False
     if copy.mechanism in _INTO_EXISTING and not copy.unmet:
         return False

@@ -93,8 +93,11 @@ def test_argmax_along_the_first_axis() -> None:
 
 def test_take_copies_a_transposed_source() -> None:
     a = np.ones((30, 20))
-    (found,) = copies(lambda: a.T.take([1, 2], axis=0))
-    assert summary(found) == ("ndarray.take", "strided", 1, 600 * F8)
+    found = copies(lambda: a.T.take([1, 2], axis=0))
+    assert [summary(copy) for copy in found] == [
+        ("ndarray.take", "strided", 1, 600 * F8),
+        ("ndarray.take", "gather", 1, 2 * 30 * F8),
+    ]
 
 
 def test_repeated_copies_of_an_unchanged_operand_are_counted() -> None:
@@ -216,6 +219,45 @@ def test_indexing_by_arrays(key: Any) -> None:
     assert found.explicit
 
 
+@pytest.mark.parametrize(
+    ("pick", "mechanism", "elements"),
+    [
+        (lambda x: x.take([1, 3, 3], axis=0), "ndarray.take", 90),
+        (lambda x: np.take(x, [[1, 2], [3, 4]]), "ndarray.take", 4),
+        (lambda x: x.take([1, 2], out=np.empty(2), mode="clip"), "ndarray.take", 2),
+        (lambda x: x.repeat(3, axis=1), "ndarray.repeat", 1800),
+        (lambda x: np.repeat(x, 2), "ndarray.repeat", 1200),
+        (lambda x: x.compress([False, True, True], axis=0), "ndarray.compress", 60),
+    ],
+)
+def test_elements_that_are_picked_out(
+    pick: Callable[[Any], Any], mechanism: str, elements: int
+) -> None:
+    x = np.arange(600.0).reshape(20, 30)
+    assert pick(x).size == elements
+    (found,) = copies(lambda: pick(x))
+    assert summary(found) == (mechanism, "gather", 1, elements * F8)
+    assert found.explicit
+
+
+def test_assignment_by_an_array_of_indices() -> None:
+    x = np.zeros((20, 30))
+    rows, column = np.ones((3, 30), np.float32), np.ones(30)
+    index = np.array([4, 7, 7])
+
+    def work() -> None:
+        x[index] = rows
+        x[index] = column
+        x[index] = 1.0
+
+    found = copies(work)
+    assert {(copy.mechanism, copy.kind, copy.explicit) for copy in found} == {
+        ("ndarray.__setitem__", "gather", True)
+    }
+    assert sum(copy.count for copy in found) == 2
+    assert sum(copy.bytes for copy in found) == 2 * 90 * F8
+
+
 # --- what is no copy ----------------------------------------------------------------------------
 
 A, B, X = np.ones((60, 60)), np.ones((60, 60), np.float32), np.arange(50_000.0)
@@ -243,6 +285,7 @@ CONTROLS: dict[str, Callable[[], object]] = {
     ),
     "sorting": lambda: (A.argsort(axis=0), A.T.argpartition(2, axis=0)),
     "choosing": lambda: np.where(A > 1, A, A.T),
+    "an element taken": lambda: (X.take(3), A.take(7)),
     "iterating": lambda: sum(float(value) for value in np.nditer(X[::100])),
     "elements that are arrays": lambda: (OBJECTS[0], OBJECTS[1, ...], OBJECTS[-1]),
     "a sequence of one element": lambda: X.__setitem__(0, [1.0][0]),

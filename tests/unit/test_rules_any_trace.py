@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,6 +20,7 @@ from interprobe.trace import (
     Meta,
     Native,
     Process,
+    Temporary,
     Trace,
     load,
 )
@@ -45,6 +47,12 @@ EXPRESSIONS = st.one_of(
             "ext.f(y := x)",
             "lib.f(x.ctypes.data_as(DP), (a + b).ctypes.data)",
             "y = np.asarray(\n    x)",
+            "x[1:] += x[:-1]",
+            "x[...] = x[::-1]",
+            "np.array(values)",
+            "np.array([a, b])",
+            "-(a * b)",
+            "np.add(a, b, where=c)",
         ]
     ),
 )
@@ -103,7 +111,20 @@ COPIES = st.builds(
         st.text(min_size=1, max_size=12),
         st.sampled_from(["numpy.asarray", "numpy.array", "ndarray.astype", "PyArray_FromAny"]),
     ),
-    kind=st.sampled_from(["strided", "cast+broadcast", "byteswap", "duplicate", "unknown", ""]),
+    kind=st.sampled_from(
+        [
+            "strided",
+            "cast+broadcast",
+            "byteswap",
+            "duplicate",
+            "unknown",
+            "",
+            "sequence",
+            "overlap",
+            "strided+overlap+writeback",
+            "gather",
+        ]
+    ),
     native=st.one_of(st.none(), st.builds(Native, library=NAMES)),
     source=st.one_of(st.none(), LAYOUTS),
     result=LAYOUTS,
@@ -143,6 +164,26 @@ CALLS = st.builds(
     ),
     count=COUNTS,
 )
+TEMPORARIES = st.builds(
+    lambda one, other, inside: msgspec.structs.replace(
+        one, user_site=other if inside else one.site
+    ),
+    st.builds(
+        Temporary,
+        process=st.integers(0, 2),
+        site=SITES,
+        user_site=SITES,
+        mechanism=st.one_of(
+            st.text(min_size=1, max_size=12), st.sampled_from(["numpy.add", "numpy.negative"])
+        ),
+        result=LAYOUTS,
+        count=COUNTS,
+        bytes=COUNTS,
+        seconds=SECONDS,
+    ),
+    SITES,
+    st.booleans(),
+)
 PROCESSES = st.builds(
     Process,
     id=st.integers(0, 2),
@@ -165,6 +206,7 @@ TRACES = st.builds(
     memory=st.just(Memory()),
     findings=st.just([]),
     lines=st.just([]),
+    temporaries=st.lists(TEMPORARIES, max_size=4),
     schema=st.just("interprobe.trace/1"),
 )
 
@@ -180,7 +222,11 @@ def test_findings_point_at_what_the_trace_holds(trace: Trace) -> None:
         assert finding.records
         for record in finding.records:
             place = getattr(trace, record.list)[record.index]
-            assert place.user_site == finding.user_site
+            if record.list == "temporaries":  # all of a line, each with columns of its own
+                line = (place.user_site.file, place.user_site.line)
+                assert line == (finding.user_site.file, finding.user_site.line)
+            else:
+                assert place.user_site == finding.user_site
         for text in (finding.subject, finding.cause, finding.evidence, finding.fix.text):
             assert text
         ast.parse(finding.fix.code)

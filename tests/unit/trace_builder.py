@@ -17,6 +17,7 @@ from interprobe.trace import (
     Meta,
     Native,
     Process,
+    Temporary,
     Trace,
 )
 
@@ -145,7 +146,32 @@ def called(
     )
 
 
-def trace_of(*records: Copy | Call, seconds: float = 1.0, processes: int = 1) -> Trace:
+def temporary(
+    expression: str,
+    result: NDArray[Any],
+    *,
+    mechanism: str = "numpy.multiply",
+    count: int = 1,
+    seconds: float = 0.05,
+    process: int = 0,
+    line: int = 10,
+    inside: Site | None = None,
+) -> Temporary:
+    """One record of temporaries; ``inside`` is the place in a library, if it was there."""
+    user_site = site(expression, line)
+    return Temporary(
+        process=process,
+        site=user_site if inside is None else inside,
+        user_site=user_site,
+        mechanism=mechanism,
+        result=layout_of(result),
+        count=count,
+        bytes=count * result.nbytes,
+        seconds=seconds,
+    )
+
+
+def trace_of(*records: Copy | Call | Temporary, seconds: float = 1.0, processes: int = 1) -> Trace:
     """A run of some processes that took ``seconds`` each."""
     return Trace(
         meta=Meta(
@@ -178,6 +204,7 @@ def trace_of(*records: Copy | Call, seconds: float = 1.0, processes: int = 1) ->
         calls=[record for record in records if isinstance(record, Call)],
         borrows=[],
         memory=Memory(),
+        temporaries=[record for record in records if isinstance(record, Temporary)],
     )
 
 
