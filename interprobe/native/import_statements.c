@@ -89,8 +89,8 @@ notice(PyObject *name, PyObject *globals, PyObject *names, long level)
     cffi_calls_arrive();
     Py_ssize_t modules = PyDict_GET_SIZE(PyImport_GetModuleDict());
     if (libraries_has_boundary() && modules != modules_then) {
-        modules_then = modules;
-        extension_scan_boundary();
+        /* One whose own code still runs is looked at again at the next statement. */
+        modules_then = extension_scan_boundary() ? modules : 0;
     }
     position at;
     frames_locate(&at);

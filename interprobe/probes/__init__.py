@@ -38,7 +38,13 @@ def discover() -> tuple[Probe, ...]:
 
 _lock = threading.RLock()  # a collected recording may release while one is acquired
 _users = 0
-_left_out: list[str] = []
+_left_out: dict[str, str] = {}
+"""Why a probe is not in place, by the probe's name."""
+
+
+def name_of(probe: Probe) -> str:
+    """What a probe is called in sentences: ``ctypes calls``."""
+    return probe.__name__.rpartition(".")[2].replace("_", " ")
 
 
 def acquire() -> list[str]:
@@ -55,10 +61,15 @@ def acquire() -> list[str]:
                 try:
                     probe.install()
                 except RuntimeError as error:
-                    name = probe.__name__.rpartition(".")[2].replace("_", " ")
-                    _left_out.append(f"The probe of {name} is left out: {error}.")
+                    _left_out[name_of(probe)] = str(error)
         _users += 1
-        return list(_left_out)
+        return [f"The probe of {name} is left out: {why}." for name, why in _left_out.items()]
+
+
+def left_out() -> dict[str, str]:
+    """Why probes are left out of the recordings that are open: a reason by each probe's name."""
+    with _lock:
+        return dict(_left_out)
 
 
 def release() -> None:

@@ -2,10 +2,10 @@
 
 from interprobe import native
 
-SEES = "array data allocated by NumPy, exact to the byte"
+SEES = "array data allocated by NumPy, in every thread, exact to the byte"
 CANNOT_SEE = (
-    "Array data from a memory handler that the program set itself, "
-    "and memory that native code allocates"
+    "array data from a memory handler that the program set itself, the strings of StringDType, "
+    "and memory that native code allocates for itself"
 )
 
 

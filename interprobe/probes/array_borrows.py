@@ -2,10 +2,13 @@
 
 from interprobe import native
 
-SEES = "buffers and addresses of arrays that are handed out, with who asked and for what"
+SEES = (
+    "arrays whose memory is handed out by buffer request or as a raw address, with who asked and "
+    "for what"
+)
 CANNOT_SEE = (
-    "Extensions that read an array's memory without asking for its buffer "
-    "(PyArray_DATA in C, array_t of pybind11, f2py)"
+    "extensions that read an array's memory without asking for it (PyArray_DATA in C, array_t of "
+    "pybind11, f2py)"
 )
 
 

@@ -7,8 +7,8 @@ SEES = (
     "structures and arrays of pointers"
 )
 CANNOT_SEE = (
-    "The array behind an address that no array handed out while recording, "
-    "and calls through bindings other than ctypes"
+    "the array behind an address that no array handed out while recording, pointers behind "
+    "pointers, and calls of Python's own C API (ctypes.pythonapi)"
 )
 
 

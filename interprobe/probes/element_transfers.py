@@ -2,10 +2,14 @@
 
 from interprobe import native
 
-SEES = "copies that NumPy makes inside dot, matmul, linalg, concatenate, x[...] = y, and overlaps"
+SEES = (
+    "copies that NumPy makes inside its own operations: dot, matmul, concatenate, x[...] = y, "
+    "indexing by integers or masks, byte-swapped input of linalg, operands that overlap the "
+    "output, write-backs"
+)
 CANNOT_SEE = (
-    "Elements that take, repeat and indexing by integers move, outputs, buffered casts, "
-    "and element types that other packages add"
+    "elements that take, repeat, where and assignment by integers or masks move, linalg's own "
+    "repacking of strided matrices, and element types that other packages add"
 )
 
 

@@ -2,8 +2,14 @@
 
 from interprobe import native
 
-SEES = "copies that extensions ask of NumPy, with the requirement that forced them"
-CANNOT_SEE = "Copy loops that an extension runs itself"
+SEES = (
+    "conversions that extensions ask of NumPy through its C API, with the requirement that forced "
+    "each"
+)
+CANNOT_SEE = (
+    "copy loops that an extension runs itself, and conversions by pybind11 modules that were used "
+    "before recording began"
+)
 
 
 def install() -> None:

@@ -2,8 +2,14 @@
 
 from interprobe import native
 
-SEES = "copies by NumPy's conversion functions and methods, called from Python or compiled code"
-CANNOT_SEE = "Copies that NumPy makes inside its own operations (np.dot, concatenate, x[...] = y)"
+SEES = (
+    "conversions by NumPy's functions and methods (asarray, astype, copy, ravel, ...), called "
+    "from Python or compiled code"
+)
+CANNOT_SEE = (
+    "conversions that a package makes without them, and arrays that become Python objects "
+    "(tolist, pickle)"
+)
 
 
 def install() -> None:

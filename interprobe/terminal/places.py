@@ -43,9 +43,14 @@ class Places:
             return one_line(file[len(self._base) :])
         return one_line(file) or "<unknown>"
 
-    def place(self, site: Site) -> Place:
-        """``file:line`` of ``site``, to be shortened by whatever table it is drawn in."""
-        return Place(self.path(site.file), site.line)
+    def place(self, site: Site, suffix: str = "") -> Place:
+        """``file:line`` of ``site``, to be shortened by whatever table it is drawn in.
+
+        Args:
+            site: The place.
+            suffix: What follows the line, kept whole.
+        """
+        return Place(self.path(site.file), site.line, suffix)
 
     def place_in(self, site: Site) -> Place:
         """As :meth:`place`, and the function that the line belongs to."""

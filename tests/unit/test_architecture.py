@@ -51,7 +51,7 @@ PARTS = {
     ),
     "recorder": (
         "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
-        " operations process_ledgers",
+        " operations packages process_ledgers",
         "values native probes sites",
         "elftools msgspec numpy",
     ),
@@ -59,6 +59,11 @@ PARTS = {
         "bootstrap child_processes",
         "recorder imports_of_the_program",
         "msgspec",
+    ),
+    "checkup": (
+        "checkup",
+        "values native probes recorder child_processes",
+        "numpy",
     ),
     "lines and memory": (
         "line_switch lines memory",
@@ -112,8 +117,8 @@ PARTS = {
     ),
     "command line": (
         "__main__ cli",
-        "values sites recorder imports_of_the_program child_processes lines_and_memory wording"
-        " analysis drawing scenarios",
+        "values sites recorder imports_of_the_program child_processes checkup lines_and_memory"
+        " wording analysis drawing scenarios",
         "msgspec rich",
     ),
 }
