@@ -27,6 +27,9 @@ MOST_ROWS = 20
 MOST_NARROW_ROWS = 10
 """Where the place stands below the function, so that a row takes two lines or three."""
 
+LEAST_GROWTH = 1_000_000
+"""Bytes of resident memory from which it is worth a column: less is the heap's own unrest."""
+
 
 @dataclass
 class _Crossing:
@@ -67,7 +70,7 @@ class Crossings:
     def __init__(self, trace: Trace, places: Places) -> None:
         self._places = places
         self._rows = _by_line(trace)
-        self._grew = any(row.grown for row in self._rows)
+        self._grew = any(row.grown >= LEAST_GROWTH for row in self._rows)
         # Nested crossings are in the time of the outer one: only their own times can be summed.
         self._seconds = sum(call.seconds_self for call in trace.calls)
 

@@ -74,7 +74,7 @@ class Processes:
         if count < 2:
             return
         table = report_table(
-            ["process"], ["crossings", "copies", "copied", "time", "NumPy peak"], last="end"
+            ["process"], ["crossings", "copies", "copied", "time", "peak"], last="end"
         )
         order = sorted(range(count), key=self._rank)
         for index in order[:MOST_ROWS]:
@@ -92,7 +92,7 @@ class Processes:
             for index in rest:
                 total.add(self._rows[index])
             table.add_row(Text(f"+{len(rest):,} more", style="dim"), *total.figures, "", "", "")
-        yield Section(f"Processes: {count:,}", table)
+        yield Section(f"Processes: {count:,}, each with the peak of its NumPy data", table)
 
     def _rank(self, index: int) -> tuple[object, ...]:
         row = self._rows[index]

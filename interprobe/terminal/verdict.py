@@ -59,9 +59,11 @@ def _caveats(trace: Trace) -> list[str]:
         caveats.append(f"{more} more ended inside native code: the trace names the functions.")
     cut_short = sum(not process.complete for process in trace.processes[1:])
     if cut_short:
-        noun = "child process was" if cut_short == 1 else "child processes were"
         caveats.append(
-            f"{cut_short:,} {noun} cut short: what they did is counted up to their last event."
+            "1 child process was cut short: what it did is counted up to its last event."
+            if cut_short == 1
+            else f"{cut_short:,} child processes were cut short: what they did is counted up to "
+            "their last events."
         )
     status = trace.meta.exit_status
     if status is not None and status < 0:
@@ -111,7 +113,7 @@ def _found(trace: Trace) -> list[Text]:
     ]
     if not looked_at:
         return [Text("Nothing to judge: no crossing into native code and no copy was seen")]
-    if not trace.meta.complete:
+    if not (trace.meta.complete and all(process.complete for process in trace.processes)):
         return [Text(f"Nothing found so far in {listed(looked_at)}", overflow="fold")]
     return [
         Text(
