@@ -80,7 +80,7 @@ class Borrows:
         if not self._shown:
             return
         table = first_that_fits(console, options, self._table(wide=True), self._table(wide=False))
-        yield Section("Borrows: arrays that native code read or wrote in place", table)
+        yield Section("Borrows: arrays read or written in place, without a copy", table)
 
     def _table(self, *, wide: bool) -> Table:
         """The rows, each fact in a column of its own or not."""
@@ -116,4 +116,4 @@ def _name(consumer: str) -> str:
 
 def _asked_for(requested: str) -> str:
     """A buffer request's words in a readable form; the way to a raw address as it is."""
-    return requested.replace("|", ", ")
+    return "plain bytes" if requested == "SIMPLE" else requested.replace("|", ", ")

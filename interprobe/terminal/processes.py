@@ -108,14 +108,23 @@ class Processes:
         if parent is None or not 0 <= parent < len(self._processes):
             return inline(f"{named}: {_command(process)}")
         named += f", child of {self._processes[parent].pid}"
-        if process.argv != self._processes[parent].argv:
+        if not _same_command(process.argv, self._processes[parent].argv):
             named += f": {_command(process)}"
         return inline(named)
 
 
+def _same_command(one: list[str], other: list[str]) -> bool:
+    """Whether two processes run the same; multiprocessing makes a script's path absolute."""
+    if not one or not other:
+        return one == other
+    return one[1:] == other[1:] and (one[0] == other[0] or one[0].endswith(f"/{other[0]}"))
+
+
 def _command(process: Process) -> str:
     """The command line of a process, its end left out where it is too long."""
-    words = one_line(" ".join(process.argv)) or "python"
+    words = one_line(" ".join(process.argv))
+    if not words or words.startswith("-"):
+        words = f"python {words}".rstrip()
     return words if len(words) <= _LONGEST_COMMAND else f"{words[: _LONGEST_COMMAND - 1]}…"
 
 

@@ -137,5 +137,6 @@ def _measured(trace: Trace) -> list[Text]:
     if len(trace.processes) > 1:
         statements.append(f"{len(trace.processes):,} processes")
     statements.append(f"NumPy memory peak {byte_count(trace.memory.numpy_peak_bytes)}")
-    statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
+    if trace.memory.rss_peak_bytes:  # a process that was killed has not told its own
+        statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
     return [Text(statement, overflow="fold") for statement in statements]
