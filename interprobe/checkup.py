@@ -126,7 +126,7 @@ def examine() -> Checkup:
     failure = ""
     try:
         left_out = probes.left_out()
-        exec(compile(_WORK, "<string>", "exec"), {"__name__": "__checkup__"})
+        exec(compile(_WORK, "<checkup>", "exec"), {"__name__": "__checkup__"})
     except Exception as error:
         failure = f"the known work failed with {type(error).__name__}: {error}"
     finally:

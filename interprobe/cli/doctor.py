@@ -109,13 +109,19 @@ def _probes(checkup: Checkup) -> RenderableType:
         table.add_row(inline(probe.name, "bold"), _state(probe), Text())
         if probe.left_out:
             table.add_row(Text(), Text("because", style="dim"), inline(probe.left_out))
-            table.add_row(Text(), Text("not seen", style="dim"), inline(probe.sees))
+            table.add_row(Text(), Text("not seen", style="dim"), inline(_clause(probe.sees)))
             continue
         if probe.miscount:
             table.add_row(Text(), Text("because", style="dim"), inline(probe.miscount))
-        table.add_row(Text(), Text("sees", style="dim"), inline(probe.sees))
-        table.add_row(Text(), Text("not seen", style="dim"), inline(probe.cannot_see))
+        table.add_row(Text(), Text("sees", style="dim"), inline(_clause(probe.sees)))
+        table.add_row(Text(), Text("not seen", style="dim"), inline(_clause(probe.cannot_see)))
     return table
+
+
+def _clause(sentence: str) -> str:
+    """A sentence as it follows a heading: not capitalised, but for names like NumPy."""
+    begins_with_a_name = not sentence[1:].partition(" ")[0].islower()
+    return sentence if begins_with_a_name else sentence[:1].lower() + sentence[1:]
 
 
 def _state(probe: ProbeState) -> Text:

@@ -281,14 +281,16 @@ scan_module(PyObject *module)
         return true;
     }
     Py_INCREF(module);
-    is_passing = is_incomplete(module);
-    bool complete = !is_passing;
+    bool complete = !is_incomplete(module), was_passing = is_passing;
+    is_passing = was_passing || !complete;
     if (complete) {
         remember(&scanned_modules, dictionary, size);
     }
     scan_members(dictionary, where, 0);
-    address_map_clear(&passing_types);
-    is_passing = false;
+    is_passing = was_passing;
+    if (!is_passing) {
+        address_map_clear(&passing_types);
+    }
     Py_DECREF(module);
     return complete;
 }

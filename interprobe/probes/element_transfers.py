@@ -2,14 +2,10 @@
 
 from interprobe import native
 
-SEES = (
-    "copies that NumPy makes inside its own operations: dot, matmul, concatenate, x[...] = y, "
-    "indexing by integers or masks, byte-swapped input of linalg, operands that overlap the "
-    "output, write-backs"
-)
+SEES = "copies that NumPy makes inside dot, matmul, linalg, concatenate, x[...] = y, and overlaps"
 CANNOT_SEE = (
-    "elements that take, repeat, where and assignment by integers or masks move, linalg's own "
-    "repacking of strided matrices, and element types that other packages add"
+    "Elements that take, repeat and indexing by integers move, outputs, buffered casts, "
+    "and element types that other packages add"
 )
 
 
