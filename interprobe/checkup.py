@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,66 +14,6 @@ from interprobe import native, probes
 from interprobe.process_ledgers import LedgerFolder
 from interprobe.recorder import Recorder
 from interprobe.trace import Trace
-
-# Work whose every event is known. It runs as code of the user's own: interprobe's is not recorded.
-_WORK = """
-import ctypes
-import numpy as np
-from interprobe.cdemo import cykernels
-
-block = np.empty(12345, np.uint8)
-values = np.empty((30, 40), np.float64)
-values.fill(1.0)
-columns = np.asfortranarray(values)
-values[...] = columns
-memoryview(values).release()
-cykernels.sum(values[0])
-for number in range(3):
-    ctypes.CDLL(None).abs(number)
-python = ctypes.pythonapi
-python.PyCapsule_GetPointer.restype = ctypes.POINTER(ctypes.c_void_p)
-python.PyCapsule_GetPointer.argtypes = [ctypes.py_object, ctypes.c_char_p]
-table = python.PyCapsule_GetPointer(np._core._multiarray_umath._ARRAY_API, None)
-new_copy = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.py_object, ctypes.c_int)(table[85])
-new_copy(values, 0)
-"""
-_BYTES = 30 * 40 * 8
-
-
-def _copies(mechanism: str) -> Callable[[Trace], tuple[int, int]]:
-    def count(trace: Trace) -> tuple[int, int]:
-        made = [copy for copy in trace.copies if copy.mechanism == mechanism]
-        return sum(copy.count for copy in made), sum(copy.bytes for copy in made)
-
-    return count
-
-
-def _calls(function: str) -> Callable[[Trace], tuple[int, int]]:
-    def count(trace: Trace) -> tuple[int, int]:
-        made = [call for call in trace.calls if call.function == function]
-        return sum(call.count for call in made), sum(call.bytes_borrowed for call in made)
-
-    return count
-
-
-def _memoryviews(trace: Trace) -> tuple[int, int]:
-    made = [borrow for borrow in trace.borrows if borrow.requested == "INDIRECT|FORMAT"]
-    return sum(borrow.count for borrow in made), sum(borrow.bytes for borrow in made)
-
-
-# By a probe's name: how often, and how many bytes, it saw of that work; and what is right.
-_COUNTS: dict[str, tuple[Callable[[Trace], tuple[int, int]], tuple[int, int]]] = {
-    "array allocations": (
-        lambda trace: (trace.memory.allocations, trace.memory.allocated_bytes),
-        (4, 12345 + 3 * _BYTES),
-    ),
-    "array borrows": (_memoryviews, (1, _BYTES)),
-    "ctypes calls": (_calls("abs"), (3, 0)),
-    "element transfers": (_copies("ndarray.__setitem__"), (1, _BYTES)),
-    "extension calls": (_calls("sum"), (1, 40 * 8)),
-    "numpy c api": (_copies("PyArray_NewCopy"), (1, _BYTES)),
-    "python conversions": (_copies("numpy.asfortranarray"), (1, _BYTES)),
-}
 
 
 @dataclass(frozen=True)
@@ -123,12 +62,9 @@ def examine() -> Checkup:
     """Try everything that a recording relies on; what it changes is put back."""
     recorder = Recorder()
     recorder.start()
-    failure = ""
     try:
         left_out = probes.left_out()
-        exec(compile(_WORK, "<checkup>", "exec"), {"__name__": "__checkup__"})
-    except Exception as error:
-        failure = f"the known work failed with {type(error).__name__}: {error}"
+        states = [_state(probe, left_out) for probe in probes.discover()]
     finally:
         trace = recorder.stop()
     folder, ledger_failure = _ledger()
@@ -136,7 +72,7 @@ def examine() -> Checkup:
         python=platform.python_version(),
         numpy=np.__version__,
         platform=platform.platform(),
-        probes=[_state(probe, left_out, failure, trace) for probe in probes.discover()],
+        probes=states,
         blind_spots=[
             sentence for sentence in trace.meta.blind_spots if " is left out: " not in sentence
         ],
@@ -147,20 +83,52 @@ def examine() -> Checkup:
     )
 
 
-def _state(probe: probes.Probe, left_out: dict[str, str], failure: str, trace: Trace) -> ProbeState:
+def _state(probe: probes.Probe, left_out: dict[str, str]) -> ProbeState:
     name = probes.name_of(probe)
-    miscount = ""
-    if name not in left_out and name in _COUNTS:
-        count, right = _COUNTS[name]
-        seen = count(trace)
-        if failure:
-            miscount = failure
-        elif seen != right:
-            miscount = (
-                f"of {right[0]} events with {right[1]:,} bytes "
-                f"it counted {seen[0]} with {seen[1]:,} bytes"
-            )
-    return ProbeState(name, probe.SEES, probe.CANNOT_SEE, left_out.get(name, ""), miscount)
+    return ProbeState(
+        name,
+        probe.SEES,
+        probe.CANNOT_SEE,
+        left_out.get(name, ""),
+        "" if name in left_out else _miscount(probe.KNOWN_WORK),
+    )
+
+
+def _miscount(work: probes.KnownWork) -> str:
+    """How what is recorded of known work differs from it; "" where it does not."""
+    values = np.ones((30, 40))
+    # Code of interprobe's own would not be recorded.
+    code = compile(work.code, "<known work>", "exec")
+    recorder = Recorder()
+    recorder.start()
+    try:
+        exec(code, {"__name__": "__known_work__", "np": np, "values": values})
+    except Exception as error:
+        return f"a known piece of work failed with {type(error).__name__}: {error}"
+    finally:
+        trace = recorder.stop()
+    seen = _seen(work, trace)
+    if seen == (work.count, work.bytes):
+        return ""
+    return (
+        f"of {work.count:,} events with {work.bytes:,} bytes "
+        f"it counted {seen[0]:,} with {seen[1]:,} bytes"
+    )
+
+
+def _seen(work: probes.KnownWork, trace: Trace) -> tuple[int, int]:
+    """Events of that work in the trace, and their bytes."""
+    match work.records:
+        case "allocations":
+            return trace.memory.allocations, trace.memory.allocated_bytes
+        case "borrows":
+            found = [(each.requested, each.count, each.bytes) for each in trace.borrows]
+        case "calls":
+            found = [(each.function, each.count, each.bytes_borrowed) for each in trace.calls]
+        case "copies":
+            found = [(each.mechanism, each.count, each.bytes) for each in trace.copies]
+    of_name = [(count, size) for name, count, size in found if name == work.name]
+    return sum(count for count, _ in of_name), sum(size for _, size in of_name)
 
 
 def _ledger() -> tuple[str, str]:

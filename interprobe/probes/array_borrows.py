@@ -1,6 +1,7 @@
 """Watches borrows: array memory read in place, by buffer request or by raw address."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
 SEES = (
     "arrays whose memory is handed out by buffer request or as a raw address, with who asked and "
@@ -24,3 +25,12 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("borrows")
+
+
+KNOWN_WORK = KnownWork(
+    code="memoryview(values).release()",
+    records="borrows",
+    name="INDIRECT|FORMAT",
+    count=1,
+    bytes=9600,
+)

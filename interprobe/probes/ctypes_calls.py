@@ -1,6 +1,7 @@
 """Watches calls of C functions through ctypes."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
 SEES = (
     "calls through ctypes: count, time, and the arrays behind pointers, integer addresses, "
@@ -24,3 +25,17 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("ctypes")
+
+
+KNOWN_WORK = KnownWork(
+    code="""
+import ctypes
+absolute = ctypes.CDLL(None).abs
+for number in range(3):
+    absolute(number)
+""",
+    records="calls",
+    name="abs",
+    count=3,
+    bytes=0,
+)

@@ -13,6 +13,7 @@ import numpy as np
 
 from interprobe import native
 from interprobe.import_statements import Statement, statements_of
+from interprobe.probes import KnownWork
 
 SEES = (
     "calls of functions of extension modules that your own code imports (pybind11, nanobind, "
@@ -177,3 +178,15 @@ def _await_imports(pending: Iterable[Statement]) -> None:
         lock = reference()
         if lock is not None:
             _awaited.append(weakref.ref(lock, look_again))
+
+
+KNOWN_WORK = KnownWork(
+    code="""
+from interprobe.cdemo import cykernels
+cykernels.sum(values[0])
+""",
+    records="calls",
+    name="sum",
+    count=1,
+    bytes=320,
+)

@@ -1,6 +1,7 @@
 """Watches conversions asked for in Python: np.asarray, np.array, ndarray.astype and their kin."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
 SEES = (
     "conversions by NumPy's functions and methods (asarray, astype, copy, ravel, ...), called "
@@ -24,3 +25,12 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("conversions")
+
+
+KNOWN_WORK = KnownWork(
+    code="np.asfortranarray(values)",
+    records="copies",
+    name="numpy.asfortranarray",
+    count=1,
+    bytes=9600,
+)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from plain_and_probed import Ending, run
 
-from interprobe import checkup, native, probes
+from interprobe import native, probes
 from interprobe.cli import main
 
 # Each makes one probe impossible, as another NumPy or Python would, and none of the others.
@@ -58,10 +58,6 @@ def test_all_is_well_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert {key: after[key] for key in before} == before
 
 
-def test_every_probe_counts_a_known_piece_of_work() -> None:
-    assert {probes.name_of(probe) for probe in probes.discover()} == checkup._COUNTS.keys()
-
-
 def test_the_page_fits_its_width(capsys: pytest.CaptureFixture[str]) -> None:
     for width in (60, 80, 140):
         assert main(["doctor", "--width", str(width), "--color", "never"]) == 0
@@ -87,19 +83,24 @@ def test_a_probe_that_cannot_be_installed_is_named_with_what_is_lost(
     assert "1 of 7 probes does not work here" in page
 
 
-def test_a_probe_that_counts_wrong_is_found_out(tmp_path: Path) -> None:
-    twice = (
-        "from interprobe import checkup\n"
-        "checkup._WORK = checkup._WORK.replace("
-        "'columns = np.asfortranarray(values)', 'columns = np.asfortranarray(values)\\n"
-        "np.asfortranarray(values)')"
+@pytest.mark.parametrize("probe", probes.discover(), ids=probes.name_of)
+def test_a_probe_that_counts_wrong_is_found_out(probe: probes.Probe, tmp_path: Path) -> None:
+    module = probe.__name__
+    more = (
+        f"import dataclasses\nimport {module} as probe\n"
+        "work = probe.KNOWN_WORK\n"
+        "probe.KNOWN_WORK = dataclasses.replace(work, code=work.code + '\\n' + work.code)"
     )
-    ending = examined(tmp_path, twice)
+    ending = examined(tmp_path, more)
     page = ending.stdout.decode()
     assert ending.status == 1
     wrong = {name for name, state in states(page).items() if state == "counts wrong"}
-    assert wrong == {"array allocations", "python conversions"}
-    assert "of 1 events with 9,600 bytes it counted 2 with 19,200 bytes" in page
+    assert wrong == {probes.name_of(probe)}
+    work = probe.KNOWN_WORK
+    assert (
+        f"of {work.count} events with {work.bytes:,} bytes "
+        f"it counted {2 * work.count} with {2 * work.bytes:,} bytes"
+    ) in page
 
 
 def test_a_full_disk_is_found_before_a_run_needs_it(tmp_path: Path) -> None:
