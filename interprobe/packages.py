@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import pkgutil
 import sys
 from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec
-from importlib.metadata import packages_distributions
 
 
 def check(boundary: Sequence[str], no_boundary: Sequence[str]) -> None:
@@ -39,12 +37,18 @@ def _check_one(name: str) -> None:
     if parent:
         _check_one(parent)
         siblings = [f"{parent}.{each}" for each in _modules_in(parent)]
-        near = difflib.get_close_matches(name, siblings, n=1, cutoff=0.6) if last else []
+        near = _nearest(name, siblings) if last else []
         ending = f"; did you mean {near[0]!r}?" if near else ""
         raise LookupError(f"there is no module {name!r} in {parent!r}{ending}")
-    near = _import_names(name) or difflib.get_close_matches(name, _top_level(), n=1, cutoff=0.6)
+    near = _import_names(name) or _nearest(name, _top_level())
     ending = f"; did you mean {near[0]!r}?" if near else ""
     raise LookupError(f"there is no package {name!r}{ending}")
+
+
+def _nearest(name: str, present: list[str]) -> list[str]:
+    import difflib
+
+    return difflib.get_close_matches(name, present, n=1, cutoff=0.7)
 
 
 def _find(name: str) -> ModuleSpec | None:
@@ -87,6 +91,8 @@ def _top_level() -> list[str]:
 
 def _import_names(distribution: str) -> list[str]:
     """What a package is imported as that is installed under that name: sklearn, scikit-learn."""
+    from importlib.metadata import packages_distributions  # slow to import, and rarely wanted
+
     wanted = _normalised(distribution)
     return sorted(
         name
