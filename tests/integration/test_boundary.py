@@ -116,20 +116,6 @@ def test_a_boundary_is_drawn_while_another_recording_is_open() -> None:
     assert sum(call.count for call in around.trace.calls) == 1
 
 
-def test_a_function_is_profiled_with_its_own_boundary() -> None:
-    generator = np.random.default_rng(1)
-
-    @public.profile(boundary="numpy.random", report=False)
-    def draw() -> None:
-        generator.random(3)
-
-    draw()
-    draw()
-    assert [(call.function, call.count) for call in draw.recording.trace.calls] == [
-        ("Generator.random", 2)
-    ]
-
-
 def test_an_unknown_package_is_refused_by_name() -> None:
     with (
         pytest.raises(LookupError, match=r"^there is no package 'nmpy'; did you mean 'numpy'\?$"),
