@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from interprobe.terminal.layouts import phrase
-from interprobe.terminal.places import library_name
+from interprobe.terminal.places import library_name, native_function
 from interprobe.terminal.table import Section, first_that_fits, report_table
 from interprobe.terminal.text import inline
 from interprobe.terminal.units import byte_count, table_count
@@ -111,7 +111,8 @@ def _name(consumer: str) -> str:
     library, colon, symbol = consumer.partition(":")
     if not library.endswith(".so"):
         return consumer
-    return f"{symbol} ({library_name(library)})" if colon else library_name(library)
+    name = library_name(library)
+    return f"{native_function(symbol)} ({name})" if colon else name
 
 
 def _asked_for(requested: str) -> str:

@@ -103,11 +103,12 @@ class Processes:
         process = self._processes[index]
         if index == 0:
             return inline(f"{process.pid}, the program")
-        named = f"{process.pid}"
         parent = process.parent
         if parent is None or not 0 <= parent < len(self._processes):
-            return inline(f"{named}: {_command(process)}")
-        named += f", child of {self._processes[parent].pid}"
+            return inline(f"{process.pid}: {_command(process)}")
+        # Most are the program's own: the number of their parent would only take room.
+        whose = f"child of {self._processes[parent].pid}" if parent else "a child"
+        named = f"{process.pid}, {whose}"
         if not _same_command(process.argv, self._processes[parent].argv):
             named += f": {_command(process)}"
         return inline(named)

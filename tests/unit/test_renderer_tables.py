@@ -18,6 +18,7 @@ from report_samples import (
 )
 
 from interprobe.renderers import terminal
+from interprobe.terminal.places import native_function
 from interprobe.trace import Trace
 
 
@@ -188,8 +189,8 @@ def test_processes_are_told_apart() -> None:
     rows = [re.split(r" {2,}", line) for line in table]
     assert [(row[0], row[-1]) for row in rows] == [
         ("4711, the program", "exit 0"),
-        ("4713, child of 4711", "cut short"),
-        ("4712, child of 4711", "ended"),
+        ("4713, a child", "cut short"),
+        ("4712, a child", "ended"),
         ("4720, child of 4712: /home/ada/fit/plot.py --quiet", "ended"),
     ]
     assert [row[1:4] for row in rows] == [
@@ -236,3 +237,20 @@ def test_borrows_name_who_reads_which_array() -> None:
 def test_borrows_of_little_take_no_place() -> None:
     run = several_processes()
     assert "Borrows" not in drawn(msgspec.structs.replace(run, borrows=run.borrows[3:]))
+
+
+@pytest.mark.parametrize(
+    ("symbol", "shown"),
+    [
+        ("enet_coordinate_descent", "enet_coordinate_descent"),
+        ("short<int>(double)", "short<int>(double)"),
+        (
+            "void (anonymous namespace)::blur<double, std::vector<int> >(py::array_t<double, 17>)",
+            "void {anonymous}::blur<…>(…)",
+        ),
+        (f"bool operator< <{'x' * 60}>(int)", f"bool operator< <{'x' * 60}>(int)"),
+        (f"unbalanced>{'x' * 60}(", f"unbalanced>{'x' * 60}(…"),
+    ],
+)
+def test_long_names_of_cpp_lose_their_arguments(symbol: str, shown: str) -> None:
+    assert native_function(symbol) == shown
