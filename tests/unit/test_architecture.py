@@ -35,7 +35,7 @@ PARTS = {
         "",
     ),
     "imports of the program": (
-        "import_statements numpy_arrival",
+        "import_statements numpy_arrival packages",
         "",
         "",
     ),
@@ -51,7 +51,7 @@ PARTS = {
     ),
     "recorder": (
         "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
-        " operations packages process_ledgers",
+        " operations process_ledgers",
         "values native probes sites",
         "elftools msgspec numpy",
     ),
@@ -97,7 +97,7 @@ PARTS = {
     ),
     "recording from inside": (
         "decorator recording suspension",
-        "values recorder lines_and_memory wording analysis drawing",
+        "values recorder imports_of_the_program lines_and_memory wording analysis drawing",
         "msgspec",
     ),
     "public names": (
