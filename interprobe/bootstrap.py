@@ -51,7 +51,11 @@ class _ChildRecording:
         if address is None or not os.path.isdir(address.folder):
             return
         recorder = Recorder(
-            argv=sys.argv, own_paths=address.own_paths, folder=LedgerFolder(address.folder)
+            argv=sys.argv,
+            own_paths=address.own_paths,
+            folder=LedgerFolder(address.folder),
+            boundary=address.boundary,
+            no_boundary=address.no_boundary,
         )
         try:
             recorder.start()

@@ -26,11 +26,12 @@ class RunAddress(msgspec.Struct, frozen=True):
 
     folder: str
     own_paths: list[str]
+    boundary: list[str] = []
+    no_boundary: list[str] = []
 
 
-def announce(folder: str, own_paths: list[str]) -> None:
-    """Have interpreters that this process starts from now on record into ``folder``."""
-    address = RunAddress(folder, own_paths)
+def announce(address: RunAddress) -> None:
+    """Have interpreters that this process starts from now on record as a part of its run."""
     _pass_on(msgspec.json.encode(address).decode())
 
 

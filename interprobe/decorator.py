@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar, overload
 
 from interprobe.recording import (
@@ -18,6 +18,7 @@ from interprobe.recording import (
     RecorderProtocol,
     Recording,
     analysed,
+    names_in,
     new_recorder,
     switched_off,
     unrecorded_trace,
@@ -44,7 +45,14 @@ class FunctionRecording(Recording):
     """
 
     def __init__(
-        self, function: Callable[..., Any], file: str, *, lines: bool, memory: bool
+        self,
+        function: Callable[..., Any],
+        file: str,
+        *,
+        lines: bool,
+        memory: bool,
+        boundary: Sequence[str] = (),
+        no_boundary: Sequence[str] = (),
     ) -> None:
         """Prepare to record.
 
@@ -53,17 +61,21 @@ class FunctionRecording(Recording):
             file: Where it is decorated: the user's own code, wherever it lies.
             lines: Whether to time its lines.
             memory: Whether to sample resident memory.
+            boundary: Packages whose compiled functions are crossings whoever calls them.
+            no_boundary: Packages whose compiled functions are left alone.
 
         Raises:
             TypeError: ``lines`` was asked of a callable without Python code.
+            LookupError: One of the packages does not exist.
         """
         super().__init__()
         self._function = function
         self._file = file
+        self._packages = (boundary, no_boundary)
         code = getattr(inspect.unwrap(function), "__code__", None)
         self._name = getattr(function, "__qualname__", None) or repr(function)
         self._place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
-        self._recorder: RecorderProtocol | None = new_recorder(file)
+        self._recorder: RecorderProtocol | None = new_recorder(file, boundary, no_boundary)
         self._refused = ""
         self._started = False
         self._depth = 0
@@ -139,7 +151,14 @@ class FunctionRecording(Recording):
     def __reduce__(self) -> tuple[Callable[..., FunctionRecording], tuple[Any, ...]]:
         """Begin anew where a function is sent by value: another process records for itself."""
         lines, memory = self._timer is not None, self._sampler is not None
-        anew = functools.partial(FunctionRecording, lines=lines, memory=memory)
+        boundary, no_boundary = self._packages
+        anew = functools.partial(
+            FunctionRecording,
+            lines=lines,
+            memory=memory,
+            boundary=boundary,
+            no_boundary=no_boundary,
+        )
         return anew, (self._function, self._file)
 
     def _heading(self) -> str:
@@ -245,7 +264,13 @@ def profile(
 
 @overload
 def profile(
-    *, lines: bool = ..., memory: bool = ..., enabled: bool = ..., report: bool = ...
+    *,
+    lines: bool = ...,
+    memory: bool = ...,
+    boundary: str | Sequence[str] = ...,
+    no_boundary: str | Sequence[str] = ...,
+    enabled: bool = ...,
+    report: bool = ...,
 ) -> _Decorator: ...
 
 
@@ -255,6 +280,8 @@ def profile(
     *,
     lines: bool = False,
     memory: bool = False,
+    boundary: str | Sequence[str] = (),
+    no_boundary: str | Sequence[str] = (),
     enabled: bool = True,
     report: bool = True,
 ) -> Any:
@@ -283,6 +310,8 @@ def profile(
             seconds include line_profiler's own overhead, and the function runs slower.
         memory: Whether to sample resident memory, every 10 ms. The peak of array data is always
             recorded, and exact.
+        boundary: A package, or several, whose compiled functions are crossings whoever calls them.
+        no_boundary: A package, or several, whose compiled functions are left alone.
         enabled: False to leave the function as it is.
         report: Whether to print the report when the process ends, if the function was called.
 
@@ -291,11 +320,16 @@ def profile(
 
     Raises:
         TypeError: It is no function, or ``lines`` was asked of one without Python code.
+        LookupError: A package that is to be watched or left alone does not exist.
     """
+    options = {
+        "lines": lines,
+        "memory": memory,
+        "boundary": names_in(boundary),
+        "no_boundary": names_in(no_boundary),
+    }
     if function is None:
-        return functools.partial(
-            profile, lines=lines, memory=memory, enabled=enabled, report=report
-        )
+        return functools.partial(profile, **options, enabled=enabled, report=report)
     _refuse_other_than_functions(function)
     if switched_off() or not enabled:
         reason = "enabled=False" if not enabled else f"{SWITCH}={os.environ[SWITCH]}"
@@ -307,14 +341,14 @@ def profile(
     file = sys._getframe(1).f_code.co_filename
     if isinstance(function, classmethod | staticmethod):
         body = function.__func__
-        return type(function)(_recorded(body, file, lines=lines, memory=memory, report=report))
-    return _recorded(function, file, lines=lines, memory=memory, report=report)
+        return type(function)(_recorded(body, file, options, report=report))
+    return _recorded(function, file, options, report=report)
 
 
 def _recorded(
-    function: Callable[..., Any], file: str, *, lines: bool, memory: bool, report: bool
+    function: Callable[..., Any], file: str, options: dict[str, Any], *, report: bool
 ) -> Any:
-    recording = FunctionRecording(function, file, lines=lines, memory=memory)
+    recording = FunctionRecording(function, file, **options)
     wrapper: Any = stepwise(function, recording)
     wrapper.recording = recording
     if report:

@@ -11,6 +11,7 @@ import msgspec
 from interprobe import ledger, native, probes, sealing, sites
 from interprobe.blind_spots import modules_with_cached_table
 from interprobe.description import describe_run, encode, with_resident_peak
+from interprobe.probes import extension_calls
 from interprobe.process_ledgers import LedgerFolder
 from interprobe.trace import Trace
 
@@ -27,6 +28,9 @@ class Recorder:
         argv: Sequence[str] | None = None,
         own_paths: Sequence[str] = (),
         folder: LedgerFolder | None = None,
+        *,
+        boundary: Sequence[str] = (),
+        no_boundary: Sequence[str] = (),
     ) -> None:
         """Prepare a recording without starting it.
 
@@ -35,10 +39,15 @@ class Recorder:
             own_paths: Files and folders that are the user's own code wherever they lie.
             folder: Where all processes of the run keep their ledgers; by default the ledger is kept
                 in memory, and is lost when the process dies.
+            boundary: Packages in which every call of a compiled function is a crossing, whoever
+                imports it; of other packages those are that the user's own code imports by name.
+            no_boundary: Packages whose functions are left alone.
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
         self._folder = folder
+        self._boundary = list(boundary)
+        self._no_boundary = list(no_boundary)
         self._ledger: native.Ledger | None = None
 
     def start(self) -> None:
@@ -53,6 +62,7 @@ class Recorder:
         sites.apply_ownership(self._own_paths)
         cached = modules_with_cached_table()
         book = native.Ledger(None if self._folder is None else self._folder.new_file())
+        extension_calls.choose(self, self._boundary, self._no_boundary)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
         self._description = describe_run(self._argv, blind_spots, sites.registered_sources())
@@ -98,6 +108,7 @@ class Recorder:
         self._describe(book)
         book.seal()
         probes.release()
+        extension_calls.forget(self)
 
     def _describe(self, book: native.Ledger) -> None:
         """Write what is known of the run by now."""

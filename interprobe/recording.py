@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 if TYPE_CHECKING:
@@ -122,10 +123,14 @@ class Recording(abc.ABC):
 class BlockRecording(Recording):
     """The recording of a ``with`` block; made by :func:`record`."""
 
-    def __init__(self, file: str, *, memory: bool) -> None:
+    def __init__(
+        self, file: str, *, memory: bool, boundary: Sequence[str], no_boundary: Sequence[str]
+    ) -> None:
         """Prepare to record a block of ``file``, which is the user's own code wherever it lies."""
         super().__init__()
         self._file = file
+        self._boundary = boundary
+        self._no_boundary = no_boundary
         self._memory = memory
         self._recorder: RecorderProtocol | None = None
         self._sampler: ResidentSampler | None = None
@@ -137,6 +142,7 @@ class BlockRecording(Recording):
 
         Raises:
             RuntimeError: It has recorded a block before.
+            LookupError: A package that is to be watched or left alone does not exist.
         """
         if self._entered:
             raise RuntimeError("a recording holds one block: call interprobe.record() for another")
@@ -144,7 +150,7 @@ class BlockRecording(Recording):
         if switched_off():
             self._sealed = unrecorded_trace(f"{SWITCH}={os.environ[SWITCH]} has it switched off")
             return self
-        recorder = new_recorder(self._file)
+        recorder = new_recorder(self._file, self._boundary, self._no_boundary)
         if self._memory:
             self._sampler = start_sampler()
         try:
@@ -202,7 +208,12 @@ class BlockRecording(Recording):
         return described(self._sealed)
 
 
-def record(*, memory: bool = False) -> BlockRecording:
+def record(
+    *,
+    memory: bool = False,
+    boundary: str | Sequence[str] = (),
+    no_boundary: str | Sequence[str] = (),
+) -> BlockRecording:
     """Record what happens at the border to native code in a ``with`` block.
 
     All threads are recorded while the block runs; blocks may be nested, each has its own recording.
@@ -217,11 +228,17 @@ def record(*, memory: bool = False) -> BlockRecording:
     Args:
         memory: Whether to sample resident memory as well, every 10 ms. The peak of array data is
             always recorded, and exact.
+        boundary: A package, or several, whose compiled functions are crossings whoever calls them.
+            Without, those functions are that the program's own code imports by name.
+        no_boundary: A package, or several, whose compiled functions are left alone.
 
     Returns:
         A context manager; it is what ``as`` binds, and can be read once the block has ended.
     """
-    return BlockRecording(sys._getframe(1).f_code.co_filename, memory=memory)
+    file = sys._getframe(1).f_code.co_filename
+    return BlockRecording(
+        file, memory=memory, boundary=names_in(boundary), no_boundary=names_in(no_boundary)
+    )
 
 
 def switched_off() -> bool:
@@ -229,11 +246,26 @@ def switched_off() -> bool:
     return os.environ.get(SWITCH, "").strip().lower() in _OFF
 
 
-def new_recorder(file: str) -> RecorderProtocol:
-    """A recorder to which ``file`` is the user's own code, wherever it lies."""
+def names_in(packages: str | Sequence[str]) -> list[str]:
+    """One name of a package or several, as a list."""
+    return [packages] if isinstance(packages, str) else list(packages)
+
+
+def new_recorder(
+    file: str, boundary: Sequence[str] = (), no_boundary: Sequence[str] = ()
+) -> RecorderProtocol:
+    """A recorder to which ``file`` is the user's own code, wherever it lies.
+
+    Raises:
+        LookupError: One of the packages does not exist.
+    """
     from interprobe.recorder import Recorder
 
-    return Recorder(own_paths=[file] if file else [])
+    if boundary or no_boundary:
+        from interprobe.packages import check
+
+        check(boundary, no_boundary)
+    return Recorder(own_paths=[file] if file else [], boundary=boundary, no_boundary=no_boundary)
 
 
 def start_sampler() -> ResidentSampler:

@@ -6,6 +6,8 @@ import argparse
 import os
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interprobe.cli.console import formats
@@ -42,6 +44,8 @@ class _Options(argparse.Namespace):
     width: int | None
     lines: list[str]
     memory: bool
+    boundary: list[str]
+    no_boundary: list[str]
 
 
 def main(arguments: list[str]) -> int:
@@ -95,6 +99,21 @@ def _parser() -> Parser:
     programs.add_argument(
         "--memory", action="store_true", help="sample resident memory, with the line of its peak"
     )
+    programs.add_argument(
+        "--boundary",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="count and time the compiled functions that PACKAGE uses inside, too, not only those"
+        " that your own code imports; may be repeated",
+    )
+    programs.add_argument(
+        "--no-boundary",
+        action="append",
+        default=[],
+        metavar="PACKAGE",
+        help="leave the compiled functions of PACKAGE alone; may be repeated",
+    )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
     scenarios.add_argument("--size", type=positive, metavar="MIB", help="size of the data")
@@ -119,6 +138,8 @@ def _run_program(program: Program, options: _Options) -> int:
     output = Output(options, stderr=True)
     trace_file = None if options.json is None else writable(options.json, replace=True)
     imports = Imports(program.folder if program.extends_path else None)
+    if options.boundary or options.no_boundary:
+        _check_packages(program, imports, options)
     timer = _line_timer(program, imports, options.lines) if options.lines else None
     sampler = None
     if options.memory:
@@ -129,7 +150,14 @@ def _run_program(program: Program, options: _Options) -> int:
 
     deliver = Delivery(trace_file, options.format, output)
     recording = ProgramRecording(
-        program, imports, deliver, complain_after_program, timer=timer, sampler=sampler
+        program,
+        imports,
+        deliver,
+        complain_after_program,
+        timer=timer,
+        sampler=sampler,
+        boundary=options.boundary,
+        no_boundary=options.no_boundary,
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -148,18 +176,41 @@ def _line_timer(program: Program, imports: Imports, functions: list[str]) -> Lin
     found = program.source()
     if found is not None:
         # A function of another module is looked for where the program would look for it.
-        before = list(sys.path)
-        if program.extends_path:
-            sys.path.insert(0, program.folder)
         try:
-            timer.check(*found)
+            with _path_of(program):
+                timer.check(*found)
         except LookupError as error:
             raise usage_error(error) from None
         except (SyntaxError, ValueError):
             pass  # Python will say so when the program is run.
-        finally:
-            sys.path[:] = before
     return timer
+
+
+def _check_packages(program: Program, imports: Imports, options: _Options) -> None:
+    """Make sure that the packages exist that ``--boundary`` and ``--no-boundary`` name.
+
+    Raises:
+        UsageError: One does not, or both options name it.
+    """
+    with imports.own():
+        from interprobe import packages
+    try:
+        with _path_of(program):
+            packages.check(options.boundary, options.no_boundary)
+    except LookupError as error:
+        raise usage_error(error) from None
+
+
+@contextmanager
+def _path_of(program: Program) -> Iterator[None]:
+    """Search, within, where the program would search for modules."""
+    before = list(sys.path)
+    if program.extends_path:
+        sys.path.insert(0, program.folder)
+    try:
+        yield
+    finally:
+        sys.path[:] = before
 
 
 def _run_scenario(target: list[str], options: _Options, parser: Parser) -> int:
@@ -212,6 +263,12 @@ def _run_all(target: list[str], options: _Options) -> int:
 
 
 def _refuse_program_options(options: _Options) -> None:
-    for given, flag in ((options.lines, "--lines"), (options.memory, "--memory")):
+    flags = {
+        "--lines": options.lines,
+        "--memory": options.memory,
+        "--boundary": options.boundary,
+        "--no-boundary": options.no_boundary,
+    }
+    for flag, given in flags.items():
         if given:
             raise UsageError(f"{flag} is for programs: a scenario's functions are not yours.")

@@ -58,9 +58,10 @@ void extension_scan_object(PyObject *module, PyObject *name, PyObject *object);
  * None. False where a module is not complete yet, and should be looked at again. */
 bool extension_scan_statement(PyObject *name, PyObject *names);
 
-/* Looks at what stands in the user's own modules, and at the boundary's modules. */
+/* Looks at what stands in the user's own modules, and at the boundary's modules: of these, false where
+ * one is not complete yet. */
 void extension_scan_loaded(void);
-void extension_scan_boundary(void);
+bool extension_scan_boundary(void);
 
 /* Whether functions of `library`, found there, are to be watched; `library` may be NULL. */
 bool extension_scan_may_watch(native_library *library, const found_in *where);

@@ -16,6 +16,11 @@ static address_map scanned_modules; /* dictionary of a module -> its size then +
 static address_map scanned_types;   /* types of the scan that is under way, or of earlier ones */
 static PyObject *kept;              /* list: what the two maps know by address must not die */
 
+/* Cython fills in a class's methods after it has made the class: while a module's own code runs, its
+ * classes are remembered for this one scan alone. */
+static bool is_passing;
+static address_map passing_types;
+
 static void scan_members(PyObject *dictionary, found_in where, int depth);
 
 static const char *
@@ -145,6 +150,20 @@ dictionary_of(PyTypeObject *type)
 #endif
 }
 
+/* Remembers a type; false where it is to be passed over. */
+static bool
+is_new_type(PyObject *type)
+{
+    if (address_map_get(&scanned_types, (uintptr_t)type) != 0) {
+        return false;
+    }
+    if (is_passing) {
+        return address_map_get(&passing_types, (uintptr_t)type) == 0 &&
+               address_map_set(&passing_types, (uintptr_t)type, 1);
+    }
+    return remember(&scanned_types, type, 1);
+}
+
 static void
 scan_type(PyTypeObject *type, found_in where, int depth)
 {
@@ -152,9 +171,7 @@ scan_type(PyTypeObject *type, found_in where, int depth)
     PyObject *order = Py_XNewRef(type->tp_mro);
     for (Py_ssize_t i = 0; order != NULL && i < PyTuple_GET_SIZE(order); i++) {
         PyTypeObject *each = (PyTypeObject *)PyTuple_GET_ITEM(order, i);
-        if (!PyType_Check((PyObject *)each) ||
-            address_map_get(&scanned_types, (uintptr_t)each) != 0 ||
-            !remember(&scanned_types, (PyObject *)each, 1)) {
+        if (!PyType_Check((PyObject *)each) || !is_new_type((PyObject *)each)) {
             continue;
         }
         PyObject *dictionary = dictionary_of(each);
@@ -284,24 +301,38 @@ is_incomplete(PyObject *module)
     return incomplete;
 }
 
-void
-extension_scan_module(PyObject *module)
+/* Returns whether the module's own code has ended: else there will be more to see. */
+static bool
+scan_module(PyObject *module)
 {
     found_in where;
     if (!describe(module, &where)) {
-        return;
+        return true;
     }
     PyObject *dictionary = PyModule_GetDict(module);
     uint64_t size = (uint64_t)PyDict_GET_SIZE(dictionary) + 1;
     if (address_map_get(&scanned_modules, (uintptr_t)dictionary) == size) {
-        return;
+        return true;
     }
     Py_INCREF(module);
-    if (!is_incomplete(module)) {
+    bool complete = !is_incomplete(module), was_passing = is_passing;
+    is_passing = was_passing || !complete;
+    if (complete) {
         remember(&scanned_modules, dictionary, size);
     }
     scan_members(dictionary, where, 0);
+    is_passing = was_passing;
+    if (!is_passing) {
+        address_map_clear(&passing_types);
+    }
     Py_DECREF(module);
+    return complete;
+}
+
+void
+extension_scan_module(PyObject *module)
+{
+    scan_module(module);
 }
 
 void
@@ -442,16 +473,20 @@ extension_scan_loaded(void)
     each_module(visit_loaded);
 }
 
+static bool boundary_is_complete;
+
 static void
 visit_boundary(const char *name, PyObject *module)
 {
-    if (libraries_boundary(name)) {
-        extension_scan_module(module);
+    if (libraries_boundary(name) && !scan_module(module)) {
+        boundary_is_complete = false;
     }
 }
 
-void
+bool
 extension_scan_boundary(void)
 {
+    boundary_is_complete = true;
     each_module(visit_boundary);
+    return boundary_is_complete;
 }

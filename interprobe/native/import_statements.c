@@ -88,10 +88,10 @@ notice(PyObject *name, PyObject *globals, PyObject *names, long level)
 {
     Py_ssize_t modules = PyDict_GET_SIZE(PyImport_GetModuleDict());
     if (modules != modules_then) {
-        modules_then = cffi_calls_arrive() ? modules : 0;
-        if (libraries_has_boundary()) {
-            extension_scan_boundary();
-        }
+        /* What is half-way through its import is looked at again at the next statement. */
+        bool settled = cffi_calls_arrive();
+        settled &= !libraries_has_boundary() || extension_scan_boundary();
+        modules_then = settled ? modules : 0;
     }
     position at;
     frames_locate(&at);

@@ -1,9 +1,9 @@
 """Interception points: one module each, found by discovery, installed while a recording is open.
 
-A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor`` and
-the reports' closing list) and ``install()`` / ``uninstall()``. ``install`` raises ``RuntimeError``
-where this NumPy or Python does not allow the hook; the probe is then left out, and the report says
-so.
+A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor``),
+``KNOWN_WORK`` (with which the doctor tries it) and ``install()`` / ``uninstall()``. ``install``
+raises ``RuntimeError`` where this NumPy or Python does not allow the hook; the probe is then left
+out, and the report says so.
 """
 
 from __future__ import annotations
@@ -11,8 +11,25 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, cast
+from typing import Literal, Protocol, cast
+
+
+@dataclass(frozen=True)
+class KnownWork:
+    """Work of which a probe must see every event; ``interprobe doctor`` has it done."""
+
+    code: str
+    """Runs as code of the user's own, with NumPy as ``np`` and ``values``, an array of float64 in
+    C order, of 30 rows and 40 columns."""
+    records: Literal["allocations", "borrows", "calls", "copies"]
+    """What the events are in the trace."""
+    name: str
+    """Mechanism of the copies, function of the calls, or what the borrows requested."""
+    count: int
+    bytes: int
+    """Written, allocated, or handed out."""
 
 
 class Probe(Protocol):
@@ -21,6 +38,7 @@ class Probe(Protocol):
     __name__: str
     SEES: str
     CANNOT_SEE: str
+    KNOWN_WORK: KnownWork
 
     def install(self) -> None:
         """Put the hooks in place."""
@@ -38,7 +56,13 @@ def discover() -> tuple[Probe, ...]:
 
 _lock = threading.RLock()  # a collected recording may release while one is acquired
 _users = 0
-_left_out: list[str] = []
+_left_out: dict[str, str] = {}
+"""Why a probe is not in place, by the probe's name."""
+
+
+def name_of(probe: Probe) -> str:
+    """What a probe is called in sentences: ``ctypes calls``."""
+    return probe.__name__.rpartition(".")[2].replace("_", " ")
 
 
 def acquire() -> list[str]:
@@ -55,10 +79,15 @@ def acquire() -> list[str]:
                 try:
                     probe.install()
                 except RuntimeError as error:
-                    name = probe.__name__.rpartition(".")[2].replace("_", " ")
-                    _left_out.append(f"The probe of {name} is left out: {error}.")
+                    _left_out[name_of(probe)] = str(error)
         _users += 1
-        return list(_left_out)
+        return [f"The probe of {name} is left out: {why}." for name, why in _left_out.items()]
+
+
+def left_out() -> dict[str, str]:
+    """Why probes are left out of the recordings that are open: a reason by each probe's name."""
+    with _lock:
+        return dict(_left_out)
 
 
 def release() -> None:

@@ -1,11 +1,15 @@
 """Watches borrows: array memory read in place, by buffer request or by raw address."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
-SEES = "buffers and addresses of arrays that are handed out, with who asked and for what"
+SEES = (
+    "arrays whose memory is handed out by buffer request or as a raw address, with who asked and "
+    "for what"
+)
 CANNOT_SEE = (
-    "Extensions that read an array's memory without asking for its buffer "
-    "(PyArray_DATA in C, array_t of pybind11, f2py)"
+    "extensions that read an array's memory without asking for it (PyArray_DATA in C, array_t of "
+    "pybind11, f2py)"
 )
 
 
@@ -21,3 +25,12 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("borrows")
+
+
+KNOWN_WORK = KnownWork(
+    code="memoryview(values).release()",
+    records="borrows",
+    name="INDIRECT|FORMAT",
+    count=1,
+    bytes=9600,
+)

@@ -1,14 +1,15 @@
 """Watches calls of C functions through ctypes."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
 SEES = (
     "calls through ctypes: count, time, and the arrays behind pointers, integer addresses, "
     "structures and arrays of pointers"
 )
 CANNOT_SEE = (
-    "The array behind an address that no array handed out while recording, "
-    "and calls through bindings other than ctypes"
+    "the array behind an address that no array handed out while recording, pointers behind "
+    "pointers, and calls of Python's own C API (ctypes.pythonapi)"
 )
 
 
@@ -24,3 +25,17 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("ctypes")
+
+
+KNOWN_WORK = KnownWork(
+    code="""
+import ctypes
+absolute = ctypes.CDLL(None).abs
+for number in range(3):
+    absolute(number)
+""",
+    records="calls",
+    name="abs",
+    count=3,
+    bytes=0,
+)

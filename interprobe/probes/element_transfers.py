@@ -1,6 +1,7 @@
 """Watches the loops with which NumPy copies and casts elements inside its own operations."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
 SEES = (
     "copies that NumPy makes inside dot, matmul, linalg, concatenate, take, x[...] = y, iterators, "
@@ -25,3 +26,12 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("transfers")
+
+
+KNOWN_WORK = KnownWork(
+    code="values[...] = values.T.copy().T",
+    records="copies",
+    name="ndarray.__setitem__",
+    count=1,
+    bytes=9600,
+)

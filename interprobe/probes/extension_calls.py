@@ -13,14 +13,16 @@ import numpy as np
 
 from interprobe import native
 from interprobe.import_statements import Statement, statements_of
+from interprobe.probes import KnownWork
 
 SEES = (
-    "calls of functions of extension modules that your code imports by name (pybind11, nanobind, "
+    "calls of functions of extension modules that your own code imports (pybind11, nanobind, "
     "Cython, f2py, cffi, SWIG, C API): count, time, and the arrays among the arguments"
 )
 CANNOT_SEE = (
-    "Operators, constructors and attributes of compiled classes, calls from one compiled function "
-    "straight to another, and what an imported package calls inside (see --boundary)"
+    "operators, attributes and constructors of compiled classes (but those of pybind11 and "
+    "nanobind), calls from one compiled function straight to another, and what an imported "
+    "package calls inside, unless --boundary names it"
 )
 
 # They leave the C stack in the middle of a call, so that it ends in another order than it began.
@@ -28,21 +30,52 @@ _STACK_SWITCHERS = ("greenlet", "gevent")
 # cffi's own machinery: the calls that it makes are watched, not how it makes them.
 _MACHINERY = ("_cffi_backend",)
 
-_boundary: list[str] = []
-_no_boundary: list[str] = []
+_NAME = "extension-calls"
+
+_Choice = tuple[list[str], list[str]]
+"""Packages to watch inside, and packages to leave alone."""
+
+_default: _Choice = ([], [])
+_chosen: dict[object, _Choice] = {}
+"""What open recordings have asked for besides, each under a key of its own."""
+
 _awaited: list[weakref.ref[object]] = []
 
 
 def configure(boundary: Sequence[str], no_boundary: Sequence[str]) -> None:
-    """Choose the packages of the next recording.
+    """Choose the packages of all recordings that start from now on.
 
     Args:
         boundary: Packages whose own extension modules are watched, whoever imports them; those of
             NumPy and the standard library are watched only so.
         no_boundary: Packages that are left alone.
     """
-    _boundary[:] = boundary
-    _no_boundary[:] = no_boundary
+    _default[0][:] = boundary
+    _default[1][:] = no_boundary
+
+
+def choose(recording: object, boundary: Sequence[str], no_boundary: Sequence[str]) -> None:
+    """Add to the packages while a recording is open; what one leaves alone, all leave alone.
+
+    Functions that are watched already stay so: ``no_boundary`` comes too late for those that a
+    recording around this one has met.
+
+    Args:
+        recording: What :func:`forget` will be given; kept alive until then.
+        boundary: As for :func:`configure`.
+        no_boundary: As for :func:`configure`.
+    """
+    if boundary or no_boundary:
+        _chosen[recording] = (list(boundary), list(no_boundary))
+        if _NAME in native.installed():
+            _apply_choices()
+            _look()
+
+
+def forget(recording: object) -> None:
+    """End what :func:`choose` began, for functions that are met from now on."""
+    if _chosen.pop(recording, None) is not None and _NAME in native.installed():
+        _apply_choices()
 
 
 def install() -> None:
@@ -51,9 +84,23 @@ def install() -> None:
     Raises:
         RuntimeError: This NumPy or Python does not allow it; nothing is left patched.
     """
-    left_alone = [*_no_boundary, *_STACK_SWITCHERS, *_MACHINERY]
-    native.configure_extension_calls(_boundary, left_alone, _never_watched())
-    native.install("extension-calls")
+    _apply_choices()
+    native.install(_NAME)
+    _look()
+
+
+def _apply_choices() -> None:
+    """Tell the hooks whose modules to watch."""
+    choices = [_default, *_chosen.values()]
+    boundary = [name for inside, _ in choices for name in inside]
+    left_alone = [name for _, outside in choices for name in outside]
+    native.configure_extension_calls(
+        boundary, [*left_alone, *_STACK_SWITCHERS, *_MACHINERY], _never_watched()
+    )
+
+
+def _look() -> None:
+    """Find functions in what is imported already."""
     native.scan_extension_modules()
     statements = list(dict.fromkeys(_statements_of_user_code()))
     pending = [each for each in statements if not native.scan_import_statement(*each)]
@@ -64,7 +111,7 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     _awaited.clear()
-    native.uninstall("extension-calls")
+    native.uninstall(_NAME)
 
 
 def blind_spots() -> list[str]:
@@ -131,3 +178,15 @@ def _await_imports(pending: Iterable[Statement]) -> None:
         lock = reference()
         if lock is not None:
             _awaited.append(weakref.ref(lock, look_again))
+
+
+KNOWN_WORK = KnownWork(
+    code="""
+from interprobe.cdemo import cykernels
+cykernels.sum(values[0])
+""",
+    records="calls",
+    name="sum",
+    count=1,
+    bytes=320,
+)

@@ -1,9 +1,16 @@
 """Watches conversions asked for in Python: np.asarray, np.array, ndarray.astype and their kin."""
 
 from interprobe import native
+from interprobe.probes import KnownWork
 
-SEES = "copies by NumPy's conversion functions and methods, called from Python or compiled code"
-CANNOT_SEE = "Copies that NumPy makes inside its own operations (np.dot, concatenate, x[...] = y)"
+SEES = (
+    "conversions by NumPy's functions and methods (asarray, astype, copy, ravel, ...), called "
+    "from Python or compiled code"
+)
+CANNOT_SEE = (
+    "conversions that a package makes without them, and arrays that become Python objects "
+    "(tolist, pickle)"
+)
 
 
 def install() -> None:
@@ -18,3 +25,12 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("conversions")
+
+
+KNOWN_WORK = KnownWork(
+    code="np.asfortranarray(values)",
+    records="copies",
+    name="numpy.asfortranarray",
+    count=1,
+    bytes=9600,
+)

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 10
 
+_ASSIGNMENT = "ndarray.__setitem__"
+
+_OPERATIONS = {_ASSIGNMENT: "x[...] = y", "ndarray.__getitem__": "x[...]"}
+"""Mechanisms that programs write without their names."""
+
 _Key = tuple[str, str, str, int]
 """Mechanism, reason, file and line."""
 
@@ -90,7 +95,7 @@ class OtherCopies:
             if index >= MOST_ROWS:
                 rest.add(row)
                 continue
-            maker, place = short_mechanism(mechanism), self._places.place(site)
+            maker, place = _maker(mechanism), self._places.place(site)
             cells: list[RenderableType] = [inline(maker), place, inline(reason)]
             if not wide:
                 cells = [Group(inline(f"{maker}, {reason}"), Padding(place, (0, 0, 0, 2)))]
@@ -117,12 +122,26 @@ def _by_line(copies: Iterable[Copy]) -> list[tuple[_Key, tuple[Site, _Sum]]]:
     return sorted(rows.items(), key=lambda item: item[1][1].bytes, reverse=True)
 
 
+def _maker(mechanism: str) -> str:
+    """What made a copy, as programs write it."""
+    return _OPERATIONS.get(mechanism) or short_mechanism(mechanism)
+
+
 def _reason(copy: Copy) -> str:
     """Why a copy is no finding, in a few words."""
-    if copy.explicit:
-        return "asked for by name"
-    if copy.source is None or copy.kind == "sequence":
+    kinds = copy.kind.split("+")
+    if copy.source is None or "sequence" in kinds:
         return "made from a Python sequence"
+    if "gather" in kinds:
+        picked = copy.mechanism in _OPERATIONS
+        return "elements picked by index" if picked else "gathered into one array"
+    if "overlap" in kinds:
+        written_back = ", then written back" if "writeback" in kinds else ""
+        return f"input overlaps the output{written_back}"
+    if "writeback" in kinds:
+        return "a temporary written back to its array"
+    if copy.explicit:
+        return "assigned" if copy.mechanism == _ASSIGNMENT else "asked for by name"
     if copy.unmet:
         return f"unmet: {', '.join(copy.unmet)}"
     return "cause unknown"

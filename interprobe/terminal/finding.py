@@ -15,7 +15,7 @@ from interprobe.terminal.code import CodeText
 from interprobe.terminal.excerpt import Excerpt, has_source
 from interprobe.terminal.gutter import Gutter, Margin, labelled
 from interprobe.terminal.layouts import argument_table, change_table, left_out
-from interprobe.terminal.places import library_name
+from interprobe.terminal.places import library_name, native_function
 from interprobe.terminal.text import PROSE_WIDTH, inline, one_line, prose
 from interprobe.terminal.units import byte_count, duration, share
 from interprobe.wording import counted, listed
@@ -172,7 +172,7 @@ def _requester(copy: Copy) -> str:
         return ""
     words = library_name(copy.native.library)
     if copy.native.symbol:
-        words += f", function {one_line(copy.native.symbol)}"
+        words += f", function {native_function(copy.native.symbol)}"
     if copy.native.file:
         line = f":{copy.native.line}" if copy.native.line else ""
         words += f" ({one_line(copy.native.file)}{line})"

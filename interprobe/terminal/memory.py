@@ -39,6 +39,8 @@ class MemorySection:
     def __init__(self, trace: Trace, places: Places) -> None:
         self._memory = trace.memory
         self._seconds = trace.meta.seconds
+        # The timeline is of the first process alone; sums and peaks are of all.
+        self._several = len(trace.processes) > 1
         self._places = places
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
@@ -52,8 +54,9 @@ class MemorySection:
     def _parts(self, width: int) -> Iterator[RenderableType]:
         """Both peaks and the curve, for lines of ``width`` cells."""
         memory = self._memory
+        where = " in one process" if self._several else ""
         yield Text(
-            f"NumPy data peaked at {byte_count(memory.numpy_peak_bytes)} (exact); "
+            f"NumPy data peaked at {byte_count(memory.numpy_peak_bytes)}{where} (exact); "
             f"{counted(memory.allocations, 'array', 'arrays')} allocated, "
             f"{byte_count(memory.allocated_bytes)} over the whole run."
         )
@@ -65,7 +68,8 @@ class MemorySection:
         curve = _curve(memory, min(_WIDEST_CURVE, width - len(_INDENT)))
         if curve:
             peak = byte_count(max(bin_.numpy_bytes for bin_ in memory.timeline))
-            yield Text(f"NumPy data over {duration(self._seconds)}, up to {peak}:")
+            whose = " of the program itself" if self._several else ""
+            yield Text(f"NumPy data{whose} over {duration(self._seconds)}, up to {peak}:")
             yield Text(f"{_INDENT}{curve}", style="cyan")
 
     def _line(self, site: Site | None) -> Iterator[RenderableType]:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from interprobe.findings import Site
     from interprobe.trace import Trace
 
+_LONGEST_SYMBOL = 60
+"""Characters of a native function's name that are shown as they are."""
+
 _ABI_TAG = re.compile(r"\.(?:cpython-[^.]*|abi3|pypy[^.]*)(?=\.so$)")
 
 
@@ -43,9 +46,14 @@ class Places:
             return one_line(file[len(self._base) :])
         return one_line(file) or "<unknown>"
 
-    def place(self, site: Site) -> Place:
-        """``file:line`` of ``site``, to be shortened by whatever table it is drawn in."""
-        return Place(self.path(site.file), site.line)
+    def place(self, site: Site, suffix: str = "") -> Place:
+        """``file:line`` of ``site``, to be shortened by whatever table it is drawn in.
+
+        Args:
+            site: The place.
+            suffix: What follows the line, kept whole.
+        """
+        return Place(self.path(site.file), site.line, suffix)
 
     def place_in(self, site: Site) -> Place:
         """As :meth:`place`, and the function that the line belongs to."""
@@ -100,6 +108,25 @@ def library_name(path: str) -> str:
     """A shared object's file name without its folder and its tag of Python's ABI."""
     name = posixpath.basename(path.rstrip("/")) or path
     return one_line(_ABI_TAG.sub("", name)) or "unknown library"
+
+
+def native_function(symbol: str) -> str:
+    """A native function's name; a long one of C++ loses its arguments and those of its types."""
+    name = one_line(symbol)
+    if len(name) <= _LONGEST_SYMBOL or "operator" in name:
+        return name
+    kept: list[str] = []
+    depth = 0
+    for character in name.replace("(anonymous namespace)", "{anonymous}"):
+        if character in ">)":
+            depth = max(depth - 1, 0)
+        if depth <= 0:
+            kept.append(character)
+        if character in "<(":
+            if depth == 0:
+                kept.append("…")
+            depth += 1
+    return "".join(kept)
 
 
 def _scope(function: str) -> str:

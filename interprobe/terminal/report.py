@@ -14,6 +14,7 @@ from rich.text import Text
 from interprobe.findings import Severity
 from interprobe.terminal import finding, verdict
 from interprobe.terminal.blocks import Block, blocks
+from interprobe.terminal.borrows import Borrows
 from interprobe.terminal.copies import OtherCopies
 from interprobe.terminal.crossings import Crossings
 from interprobe.terminal.gutter import Margin
@@ -21,6 +22,7 @@ from interprobe.terminal.lines import Lines
 from interprobe.terminal.memory import MemorySection
 from interprobe.terminal.notes import FurtherNotes
 from interprobe.terminal.places import Places
+from interprobe.terminal.processes import Processes
 from interprobe.terminal.text import PROSE_WIDTH, inline
 
 if TYPE_CHECKING:
@@ -95,6 +97,8 @@ def _parts(trace: Trace) -> Iterator[RenderableType]:
         yield inline(f"What a code means, with an example: interprobe explain {code}", "dim")
     yield OtherCopies(trace, places)
     yield Crossings(trace, places)
+    yield Borrows(trace, places)
+    yield Processes(trace)
     for function in trace.lines:
         yield Lines(function, places)
     yield MemorySection(trace, places)

@@ -20,7 +20,10 @@ from interprobe.wording import counted, listed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from interprobe.trace import Trace
+    from interprobe.trace import Process, Trace
+
+MOST_IN_FLIGHT = 5
+"""Processes of which the verdict names the crossing that they ended in."""
 
 _PLURALS = {
     Severity.ERROR: "errors",
@@ -49,15 +52,33 @@ def _caveats(trace: Trace) -> list[str]:
             "Incomplete: the recording ended before the program did. What follows is true of the "
             "part that was seen; the figures are lower bounds."
         )
-    for process in trace.processes:
-        if process.in_flight:
-            caveats.append(f"Process {process.pid} was last inside {one_line(process.in_flight)}.")
+    inside = [process for process in trace.processes if process.in_flight]
+    caveats += [_inside(process) for process in inside[:MOST_IN_FLIGHT]]
+    if len(inside) > MOST_IN_FLIGHT:
+        more = counted(len(inside) - MOST_IN_FLIGHT, "process", "processes")
+        caveats.append(f"{more} more ended inside native code: the trace names the functions.")
+    cut_short = sum(not process.complete for process in trace.processes[1:])
+    if cut_short:
+        caveats.append(
+            "1 child process was cut short: what it did is counted up to its last event."
+            if cut_short == 1
+            else f"{cut_short:,} child processes were cut short: what they did is counted up to "
+            "their last events."
+        )
     status = trace.meta.exit_status
     if status is not None and status < 0:
         caveats.append(f"The program was ended by signal {_signal(-status)}.")
     elif status:
         caveats.append(f"The program ended with exit status {status}.")
     return caveats
+
+
+def _inside(process: Process) -> str:
+    """The crossing that a process did not come back from."""
+    crossing = one_line(process.in_flight or "")
+    if process.complete:
+        return f"Process {process.pid} was still inside {crossing}, when it ended."
+    return f"Process {process.pid} was last inside {crossing}."
 
 
 def _signal(number: int) -> str:
@@ -92,7 +113,7 @@ def _found(trace: Trace) -> list[Text]:
     ]
     if not looked_at:
         return [Text("Nothing to judge: no crossing into native code and no copy was seen")]
-    if not trace.meta.complete:
+    if not (trace.meta.complete and all(process.complete for process in trace.processes)):
         return [Text(f"Nothing found so far in {listed(looked_at)}", overflow="fold")]
     return [
         Text(
@@ -116,5 +137,6 @@ def _measured(trace: Trace) -> list[Text]:
     if len(trace.processes) > 1:
         statements.append(f"{len(trace.processes):,} processes")
     statements.append(f"NumPy memory peak {byte_count(trace.memory.numpy_peak_bytes)}")
-    statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
+    if trace.memory.rss_peak_bytes:  # a process that was killed has not told its own
+        statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
     return [Text(statement, overflow="fold") for statement in statements]

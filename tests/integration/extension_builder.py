@@ -1,4 +1,4 @@
-"""Compiles the small extensions that the tests call: C for ctypes, Cython, pybind11."""
+"""Compiles the small extensions that the tests call, one for every kind of binding."""
 
 import shutil
 import subprocess
@@ -76,35 +76,46 @@ def build_nanobind(name: str, folder: Path) -> Path:
 
 
 def build_f2py(name: str, folder: Path) -> Path:
-    """Compile programs/NAME.f90 as f2py would; skips where gfortran is missing."""
-    if shutil.which("gfortran") is None:
-        pytest.skip("needs gfortran")
+    """Compile programs/NAME.f90 with f2py's wrappers, or where gfortran is missing, NAME.c."""
+    fortran = shutil.which("gfortran") is not None
+    wrapped = [SOURCES / f"{name}.f90", "-m", name, "--lower"] if fortran else [f"{name}.pyf"]
+    if not fortran:
+        shutil.copy(SOURCES / f"{name}.pyf", folder)
     subprocess.run(
-        [sys.executable, "-m", "numpy.f2py", SOURCES / f"{name}.f90", "-m", name, "--lower"],
-        cwd=folder, check=True, capture_output=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "numpy.f2py", *wrapped], cwd=folder, check=True, capture_output=True
+    )
     support = Path(np.get_include()).parents[1] / "f2py" / "src"
     # The wrappers of a Fortran module use its interface: the module itself comes first.
-    sources = [SOURCES / f"{name}.f90", *sorted(folder.glob(f"{name}-f2pywrappers*.f*"))]
+    sources = [SOURCES / f"{name}.{'f90' if fortran else 'c'}"]
+    if fortran:
+        sources += sorted(folder.glob(f"{name}-f2pywrappers*.f*"))
     sources += [folder / f"{name}module.c", support / "fortranobject.c"]
     objects = [folder / f"{source.stem}.o" for source in sources]
     for source, target in zip(sources, objects, strict=True):
         words = ["gcc", "-w"] if source.suffix == ".c" else ["gfortran", f"-J{folder}"]
         _run(*words, "-O1", "-fPIC", *_includes(), f"-I{support}", "-c", source, "-o", target)
     module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
-    _run("gfortran", "-shared", *objects, "-o", module)
+    _run("gfortran" if fortran else "gcc", "-shared", *objects, "-o", module)
     return module
 
 
 def build_swig(name: str, folder: Path) -> Path:
     """Compile programs/NAME.i into the extension module _NAME; skips where SWIG is missing."""
-    if shutil.which("swig") is None:
-        pytest.skip("needs swig")
     c_file = folder / f"{name}_wrap.c"
-    _run("swig", "-python", "-outdir", folder, "-o", c_file, SOURCES / f"{name}.i")
+    _run(_swig(), "-python", "-outdir", folder, "-o", c_file, SOURCES / f"{name}.i")
     module = folder / f"_{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     _run("gcc", "-O1", "-shared", "-fPIC", *_includes(), c_file, "-o", module)
     return module
+
+
+def _swig() -> str | Path:
+    """SWIG itself: of the system, or of the package from PyPI, which need not be on the path."""
+    found = shutil.which("swig")
+    if found is not None:
+        return found
+    # Its import also sets SWIG_LIB, without which that SWIG does not find its own files.
+    package = pytest.importorskip("swig")
+    return Path(package.BIN_DIR) / "swig"
 
 
 def build_cffi(folder: Path) -> Path:

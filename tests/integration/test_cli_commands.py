@@ -49,7 +49,7 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
         assert main(words) == 0
         page = capsys.readouterr().out
         commands = re.findall(r"(?m)^  ([a-z]+) {3,}", page)
-        assert commands == ["explain", "list", "report", "run", "schema"]
+        assert commands == ["doctor", "explain", "list", "report", "run", "schema"]
     for command in commands:
         with pytest.raises(SystemExit) as exit_:
             main([command, "--help"])
@@ -73,8 +73,9 @@ def test_help_answers_at_once(tmp_path: Path) -> None:
     assert best(interprobe("--version")) - nothing < LATEST_ANSWER
 
 
-@pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["explain", "--help"]])
-def test_help_loads_nothing_heavy(words: list[str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["", "run", "explain", "doctor"])
+def test_help_loads_nothing_heavy(command: str, tmp_path: Path) -> None:
+    words = [*command.split(), "--help"]
     code = f"""
         import sys
         from interprobe.cli import main

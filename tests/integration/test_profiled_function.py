@@ -144,6 +144,19 @@ def test_inside_a_recorded_block(profile: Profile) -> None:
     assert sum(counts(trace)) == 2
 
 
+def test_with_its_own_boundary(profile: Profile) -> None:
+    generator = np.random.default_rng(1)
+
+    def draw() -> None:
+        generator.random(3)
+
+    profiled = profile(draw, boundary="numpy.random")
+    profiled()
+    profiled()
+    calls = profiled.recording.trace.calls
+    assert [(call.function, call.count) for call in calls] == [("Generator.random", 2)]
+
+
 def test_more_functions_than_there_are_recordings_still_work(profile: Profile) -> None:
     functions = [profile(pack) for _ in range(70)]
     assert [function() for function in functions] == [FIELD.size] * 70

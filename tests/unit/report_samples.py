@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 from report_builders import CD_FAST, COORDINATE_DESCENT, SCRIPT, call, copy, layout, site, trace
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity
 from interprobe.trace import (
     Argument,
+    Borrow,
     FunctionLines,
     LineTiming,
     Memory,
@@ -355,7 +357,101 @@ def crowded() -> Trace:
     return trace(copies=copies, calls=calls, findings=findings)
 
 
+def several_processes() -> Trace:
+    """A run of a program, its forked workers and an interpreter that it started; with borrows."""
+    extension = "/home/ada/fit/build/_fields.cpython-311-x86_64-linux-gnu.so"
+    smooth = site(81, "    smooth(field)", "smooth(field)", function="work")
+    copies = [
+        copy(
+            site(83, "    field[1:] += field[:-1]", "field[1:] += field[:-1]", function="work"),
+            layout(shape=(250_000,)),
+            layout(shape=(250_000,)),
+            mechanism="numpy.add",
+            kind="overlap+writeback",
+            count=4,
+        ),
+        copy(
+            site(84, "    parts = np.concatenate(rows)", "np.concatenate(rows)", function="work"),
+            layout(shape=(1000,)),
+            layout(shape=(1000,)),
+            mechanism="numpy.concatenate",
+            kind="gather",
+            explicit=True,
+            count=250,
+        ),
+        copy(
+            site(85, "    field[...] = start", "field[...] = start", function="work"),
+            layout(shape=(250_000,)),
+            layout(shape=(250_000,)),
+            mechanism="ndarray.__setitem__",
+            kind="duplicate",
+            explicit=True,
+        ),
+        copy(
+            site(86, "    chosen = field[order]", "field[order]", function="work"),
+            layout(shape=(250_000,)),
+            layout(shape=(5_000,)),
+            mechanism="ndarray.__getitem__",
+            kind="gather",
+            explicit=True,
+        ),
+        copy(
+            site(87, "    filters.blur(field.T)", "filters.blur(field.T)", function="work"),
+            layout(shape=(500, 500)),
+            layout(shape=(500, 500), order="F"),
+            mechanism="PyArray_ResolveWritebackIfCopy",
+            kind="writeback",
+        ),
+    ]
+    copies[0] = msgspec.structs.replace(copies[0], process=1)
+    copies[1] = msgspec.structs.replace(copies[1], process=2)
+    calls = [
+        msgspec.structs.replace(
+            call(smooth, "smooth", library=extension, count=4, seconds=1.2, lent=8_000_000),
+            binding="pybind11",
+            process=1,
+            resident_growth=320_000_000,
+        ),
+        msgspec.structs.replace(
+            call(smooth, "smooth", library=extension, count=4, seconds=1.1, lent=8_000_000),
+            binding="pybind11",
+            process=2,
+        ),
+        call(SUM, count=12, seconds=0.02, lent=1_000),
+    ]
+    borrows = [
+        Borrow(1, smooth, smooth, f"{extension}:smooth", "C_CONTIGUOUS|WRITABLE|FORMAT",
+               layout(shape=(500, 500)), 4, 8_000_000),
+        Borrow(2, smooth, smooth, f"{extension}:smooth", "C_CONTIGUOUS|WRITABLE|FORMAT",
+               layout(shape=(500, 500)), 4, 8_000_000),
+        Borrow(0, SUM, SUM, "Python", "ndarray.ctypes", layout(), 12, 96_000),
+        Borrow(0, KEEP, KEEP, "memoryview", "INDIRECT|FORMAT", layout(), 1, 8_000),
+    ]  # fmt: skip
+    run = trace(copies=copies, calls=calls, borrows=borrows)
+    program = run.processes[0]
+    inside = (
+        "smooth of _fields.cpython-311-x86_64-linux-gnu.so (argument 1 float64 500x500 in C order),"
+        " called at /home/ada/fit/fit.py:81"
+    )
+    worker = msgspec.structs.replace(program, id=1, pid=4712, parent=0, exit_status=None)
+    killed = msgspec.structs.replace(
+        worker, id=2, pid=4713, seconds=0.7, complete=False, in_flight=inside
+    )
+    started = msgspec.structs.replace(
+        worker, id=3, pid=4720, parent=1, seconds=0.1, argv=["/home/ada/fit/plot.py", "--quiet"]
+    )
+    return msgspec.structs.replace(run, processes=[program, worker, killed, started])
+
+
 SAMPLES = {
     sample.__name__: sample
-    for sample in (founding, clean, cut_short, empty, lines_and_memory, crowded)
+    for sample in (
+        founding,
+        clean,
+        cut_short,
+        empty,
+        lines_and_memory,
+        crowded,
+        several_processes,
+    )
 }

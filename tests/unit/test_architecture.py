@@ -35,7 +35,7 @@ PARTS = {
         "",
     ),
     "imports of the program": (
-        "import_statements numpy_arrival",
+        "import_statements numpy_arrival packages",
         "",
         "",
     ),
@@ -59,6 +59,11 @@ PARTS = {
         "bootstrap child_processes",
         "recorder imports_of_the_program",
         "msgspec",
+    ),
+    "checkup": (
+        "checkup",
+        "values native probes recorder child_processes",
+        "numpy",
     ),
     "lines and memory": (
         "line_switch lines memory",
@@ -92,7 +97,7 @@ PARTS = {
     ),
     "recording from inside": (
         "decorator recording suspension",
-        "values recorder lines_and_memory wording analysis drawing",
+        "values recorder imports_of_the_program lines_and_memory wording analysis drawing",
         "msgspec",
     ),
     "public names": (
@@ -112,8 +117,8 @@ PARTS = {
     ),
     "command line": (
         "__main__ cli",
-        "values sites recorder imports_of_the_program child_processes lines_and_memory wording"
-        " analysis drawing scenarios",
+        "values sites recorder imports_of_the_program child_processes checkup lines_and_memory"
+        " wording analysis drawing scenarios",
         "msgspec rich",
     ),
 }

@@ -28,7 +28,7 @@ Recorders = list[FakeRecorder]
 def recorders(monkeypatch: pytest.MonkeyPatch) -> Recorders:
     made: Recorders = []
 
-    def new_recorder(file: str) -> FakeRecorder:
+    def new_recorder(file: str, *packages: object) -> FakeRecorder:
         made.append(FakeRecorder([file]))
         return made[-1]
 
@@ -327,7 +327,7 @@ def test_where_no_recording_is_left_the_function_works(
         def start(self) -> None:
             raise MemoryError("64 recordings are open already")
 
-    monkeypatch.setattr(decorator, "new_recorder", lambda file: Refusing())
+    monkeypatch.setattr(decorator, "new_recorder", lambda file, *packages: Refusing())
     profiled = interprobe.profile(undecorated)
     assert (profiled(1), profiled(2)) == (3, 4)
     assert "because 64 recordings are open already" in printed(profiled.recording)

@@ -27,7 +27,7 @@ from interprobe.trace import load
 def recorders(monkeypatch: pytest.MonkeyPatch) -> list[FakeRecorder]:
     made: list[FakeRecorder] = []
 
-    def new_recorder(file: str) -> FakeRecorder:
+    def new_recorder(file: str, *packages: object) -> FakeRecorder:
         made.append(FakeRecorder([file]))
         return made[-1]
 
@@ -251,7 +251,7 @@ def test_a_recording_that_cannot_start_leaves_no_sampler(
             raise error("no room")
 
     monkeypatch.setattr(recording, "start_sampler", Sampler)
-    monkeypatch.setattr(recording, "new_recorder", lambda file: Refusing())
+    monkeypatch.setattr(recording, "new_recorder", lambda file, *packages: Refusing())
     # Too many recordings at a time are no reason to stop the program.
     expected = contextlib.nullcontext() if error is MemoryError else pytest.raises(error)
     with expected, interprobe.record(memory=True) as trace:

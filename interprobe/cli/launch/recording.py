@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from interprobe.cli.launch import watchdog
@@ -35,6 +35,8 @@ class ProgramRecording:
         *,
         timer: LineTimer | None = None,
         sampler: ResidentSampler | None = None,
+        boundary: Sequence[str] = (),
+        no_boundary: Sequence[str] = (),
     ) -> None:
         """Prepare to record.
 
@@ -45,6 +47,8 @@ class ProgramRecording:
             fail: Is given a sentence instead, where recording was impossible.
             timer: Times lines meanwhile.
             sampler: Samples resident memory meanwhile.
+            boundary: As for :class:`~interprobe.recorder.Recorder`, for children as well.
+            no_boundary: As ``boundary``.
         """
         self._program = program
         # A file name need not be valid text; a trace must be.
@@ -55,6 +59,8 @@ class ProgramRecording:
         self._fail = fail
         self._timer = timer
         self._sampler = sampler
+        self._boundary = list(boundary)
+        self._no_boundary = list(no_boundary)
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
@@ -65,7 +71,7 @@ class ProgramRecording:
         """Wait for the program to import NumPy; time and sample from now on."""
         with self._imports.own():
             from interprobe import bootstrap
-            from interprobe.child_processes import ChildEndings, announce
+            from interprobe.child_processes import ChildEndings, RunAddress, announce
             from interprobe.process_ledgers import LedgerFolder
 
             bootstrap.cancel()  # this recording is the outer program's no longer
@@ -73,7 +79,9 @@ class ProgramRecording:
             with contextlib.suppress(OSError):
                 self._folder = LedgerFolder.make()
         if self._folder is not None:
-            announce(self._folder.path, self._own_paths)
+            announce(
+                RunAddress(self._folder.path, self._own_paths, self._boundary, self._no_boundary)
+            )
             ChildEndings(self._end_in_child).watch()
             watchdog.start(self._after_death)
         self._began = time.perf_counter()
@@ -171,7 +179,13 @@ class ProgramRecording:
                 from interprobe.recorder import Recorder
 
                 self._register_source()
-            recorder = Recorder(argv=self._words, own_paths=self._own_paths, folder=self._folder)
+            recorder = Recorder(
+                argv=self._words,
+                own_paths=self._own_paths,
+                folder=self._folder,
+                boundary=self._boundary,
+                no_boundary=self._no_boundary,
+            )
             recorder.start()
         except Exception as error:
             self._failure = error

@@ -28,7 +28,11 @@ if "pybind11" in KINDS:
 if "nanobind" in KINDS:
     import nano_tools
 if "f2py" in KINDS:
-    from filters import grids, total
+    import filters
+    from filters import total
+
+    # A Fortran module in it; without a Fortran compiler its function is one of C.
+    grids = getattr(filters, "grids", filters)
 if "swig" in KINDS:
     import _areas
 if "cffi" in KINDS:
