@@ -51,7 +51,8 @@ Where an operator can, NumPy writes its result into a temporary of 256 KiB and m
 further array, and none is reported. A recording tells how many temporaries there were and what
 filling them took, arithmetic included, but not how much of that a cure would save: so this is
 always a note. Temporaries that a reduction or another function reads (`(a * b).sum()`), results of
-ufuncs that have several, ufuncs of other packages and temporaries inside libraries are not reported.
+ufuncs that have several, ufuncs of other packages and temporaries inside libraries are not
+reported.
 """
 
 from __future__ import annotations

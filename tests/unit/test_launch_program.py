@@ -60,7 +60,7 @@ def test_own_paths(folder: Path) -> None:
     assert str(folder / "package") in program(["-m", "package.part"]).own_paths
     assert program(["-m", "program"]).own_paths == [str(folder / "program.py")]
     assert program(["-m", "no_such_module"]).own_paths == []
-    assert program(["-c", "pass"]).own_paths == []
+    assert program(["-c", "pass"]).own_paths == ["<string>"]
 
 
 @pytest.mark.parametrize(
