@@ -94,8 +94,10 @@ def _state(probe: probes.Probe, left_out: dict[str, str]) -> ProbeState:
     )
 
 
-def _miscount(work: probes.KnownWork) -> str:
+def _miscount(work: probes.KnownWork | None) -> str:
     """How what is recorded of known work differs from it; "" where it does not."""
+    if work is None:
+        return ""
     values = np.ones((30, 40))
     # Code of interprobe's own would not be recorded.
     code = compile(work.code, "<known work>", "exec")

@@ -1,7 +1,7 @@
 """Interception points: one module each, found by discovery, installed while a recording is open.
 
 A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor``),
-``KNOWN_WORK`` (with which the doctor tries it) and ``install()`` / ``uninstall()``. ``install``
+``KNOWN_WORK`` (with which the doctor tries it; None where it books no events) and ``install()`` / ``uninstall()``. ``install``
 raises ``RuntimeError`` where this NumPy or Python does not allow the hook; the probe is then left
 out, and the report says so.
 """
@@ -38,7 +38,7 @@ class Probe(Protocol):
     __name__: str
     SEES: str
     CANNOT_SEE: str
-    KNOWN_WORK: KnownWork
+    KNOWN_WORK: KnownWork | None
 
     def install(self) -> None:
         """Put the hooks in place."""

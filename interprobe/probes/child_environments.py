@@ -2,9 +2,9 @@
 
 from interprobe import native
 
-SEES = "Python processes that are started with an environment of their own, as joblib starts them"
+SEES = "interpreters that are started with an environment of their own, as joblib starts them"
 CANNOT_SEE = (
-    "Python processes behind another program (a shell, a script) that is started with an "
+    "interpreters behind another program (a shell, a script) that is started with an "
     "environment of its own"
 )
 
@@ -21,3 +21,6 @@ def install() -> None:
 def uninstall() -> None:
     """Put every pointer back."""
     native.uninstall("child-environments")
+
+
+KNOWN_WORK = None  # it books nothing: the doctor starts an interpreter of its own to see
