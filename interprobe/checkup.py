@@ -85,13 +85,9 @@ def examine() -> Checkup:
 
 def _state(probe: probes.Probe, left_out: dict[str, str]) -> ProbeState:
     name = probes.name_of(probe)
-    return ProbeState(
-        name,
-        probe.SEES,
-        probe.CANNOT_SEE,
-        left_out.get(name, ""),
-        "" if name in left_out else _miscount(probe.KNOWN_WORK),
-    )
+    work: probes.KnownWork | None = getattr(probe, "KNOWN_WORK", None)
+    miscount = "" if name in left_out or work is None else _miscount(work)
+    return ProbeState(name, probe.SEES, probe.CANNOT_SEE, left_out.get(name, ""), miscount)
 
 
 def _miscount(work: probes.KnownWork) -> str:

@@ -181,7 +181,7 @@ def _verdict(checkup: Checkup) -> Text:
     if checkup.works:
         count = len(checkup.probes)
         return Text(
-            f"All {count} probes work: each counted a known piece of work exactly.", style="green"
+            f"All {count} probes work, and counted a known piece of work exactly.", style="green"
         )
     if not broken:
         return Text("All probes work; runs are recorded with the gaps named above.", style="bold")
