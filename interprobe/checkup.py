@@ -85,13 +85,19 @@ def examine() -> Checkup:
 
 def _state(probe: probes.Probe, left_out: dict[str, str]) -> ProbeState:
     name = probes.name_of(probe)
-    work: probes.KnownWork | None = getattr(probe, "KNOWN_WORK", None)
-    miscount = "" if name in left_out or work is None else _miscount(work)
-    return ProbeState(name, probe.SEES, probe.CANNOT_SEE, left_out.get(name, ""), miscount)
+    return ProbeState(
+        name,
+        probe.SEES,
+        probe.CANNOT_SEE,
+        left_out.get(name, ""),
+        "" if name in left_out else _miscount(probe.KNOWN_WORK),
+    )
 
 
-def _miscount(work: probes.KnownWork) -> str:
+def _miscount(work: probes.KnownWork | None) -> str:
     """How what is recorded of known work differs from it; "" where it does not."""
+    if work is None:
+        return ""
     values = np.ones((30, 40))
     # Code of interprobe's own would not be recorded.
     code = compile(work.code, "<known work>", "exec")
