@@ -120,7 +120,8 @@ def _probes(checkup: Checkup) -> RenderableType:
 
 def _clause(sentence: str) -> str:
     """A sentence as it follows a heading: not capitalised, but for names like NumPy."""
-    begins_with_a_name = not sentence[1:].partition(" ")[0].islower()
+    first = sentence.partition(" ")[0]
+    begins_with_a_name = first == "Python" or not first[1:].islower()
     return sentence if begins_with_a_name else sentence[:1].lower() + sentence[1:]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from plain_and_probed import Ending, run
@@ -55,7 +56,10 @@ def test_all_is_well_here(capsys: pytest.CaptureFixture[str]) -> None:
         assert re.search(rf"(?m)^{row} +works ", page)
     assert native.installed() == []
     after = slots()
-    assert {key: after[key] for key in before} == before
+    # Functions that an earlier recording in this process met are listed no longer.
+    shared = before.keys() & after.keys()
+    assert {probe for probe, _ in shared} == set(native.probe_names())
+    assert {key: after[key] for key in shared} == {key: before[key] for key in shared}
 
 
 def test_the_page_fits_its_width(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,11 +84,14 @@ def test_a_probe_that_cannot_be_installed_is_named_with_what_is_lost(
     assert block[0].split(maxsplit=1)[0] == "because"
     sees = next(each.SEES for each in probes.discover() if probes.name_of(each) == probe)
     assert " ".join(block[1].split()) == f"not seen {sees}"
-    assert "1 of 7 probes does not work here" in page
+    assert f"1 of {len(probes.discover())} probes does not work here" in page
 
 
-@pytest.mark.parametrize("probe", probes.discover(), ids=probes.name_of)
-def test_a_probe_that_counts_wrong_is_found_out(probe: probes.Probe, tmp_path: Path) -> None:
+COUNTING = [probe for probe in probes.discover() if probe.KNOWN_WORK is not None]
+
+
+@pytest.mark.parametrize("probe", COUNTING, ids=probes.name_of)
+def test_a_probe_that_counts_wrong_is_found_out(probe: Any, tmp_path: Path) -> None:
     module = probe.__name__
     more = (
         f"import dataclasses\nimport {module} as probe\n"
