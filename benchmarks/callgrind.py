@@ -22,13 +22,16 @@ def missing() -> str | None:
 def command(output: Path) -> list[str]:
     """The words that start a program under callgrind, at the same addresses in every run.
 
+    The program itself switches the counting on.
+
     Args:
         output: Counts are written to this path with ``.1``, ``.2``, ... behind it, a file for each
             time that the program asks for it.
     """
     steady = ["setarch", platform.machine(), "-R"] if shutil.which("setarch") else []
     return [
-        *steady, "valgrind", "--tool=callgrind", f"--callgrind-out-file={output}",
+        *steady, "valgrind", "--tool=callgrind", "--instr-atstart=no",
+        f"--callgrind-out-file={output}",
     ]  # fmt: skip
 
 

@@ -160,6 +160,7 @@ def marked_blocks():
     """The names of the operations in the order in which callgrind's dumps hold them."""
     count = int(COUNT)
     mark = kernels.benchmark_mark
+    kernels.benchmark_count(1)
     for operation in OPERATIONS:
         run(operation, min(WARM_UP, count))
         mark()
@@ -167,6 +168,7 @@ def marked_blocks():
         mark()
         run(operation, 3 * count)
         mark()
+    kernels.benchmark_count(0)
     return NAMES
 
 
