@@ -16,6 +16,7 @@ import argparse
 import importlib.util
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -47,17 +48,32 @@ _MOST_TEXT = 600
 _SECONDS_TO_REPORT_A_DEATH = 30
 
 # NumPy and SciPy skip a test that needs more memory than is free, which changes by the second.
-_FIXED = {"NPY_AVAILABLE_MEM": "1 GB", "SCIPY_AVAILABLE_MEM": "1 GB", "PYTHONHASHSEED": "0"}
+_FIXED = {"NPY_AVAILABLE_MEM": "1G", "SCIPY_AVAILABLE_MEM": "1G", "PYTHONHASHSEED": "0"}
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of tests that has ended."""
+    """A run of tests that has ended.
+
+    Attributes:
+        outcomes: What became of the tests.
+        seconds: How long it took.
+        cpu_seconds: The processors' time of it and of its children; other programs that use the
+            machine at the same time lengthen this less.
+        complaint: What is wrong with the report that interprobe left; empty if nothing is.
+    """
 
     outcomes: Outcomes
     seconds: float
+    cpu_seconds: float
     complaint: str
-    """What is wrong with the report that interprobe left; empty if nothing is."""
+
+    def described(self) -> str:
+        """The counts and the time, as text."""
+        return (
+            f"{self.outcomes.counts() or 'no tests'} in {self.seconds:,.0f} s"
+            f" ({self.cpu_seconds:,.0f} s of processor time)"
+        )
 
 
 @dataclass(frozen=True)
@@ -102,17 +118,17 @@ class _Suite:
         )
         env = {**_FIXED, **os.environ, "PATH": tools, "OUTCOME_LOG": str(log)}
         log.touch()
-        began = time.monotonic()
+        began, used = time.monotonic(), _cpu_seconds_of_children()
         with (folder / "output.txt").open("wb") as output:
             status = subprocess.run(
                 command, cwd=work, env=env, stdout=output, stderr=output, check=False
             ).returncode
-        seconds = time.monotonic() - began
+        seconds, cpu_seconds = time.monotonic() - began, _cpu_seconds_of_children() - used
         with log.open(encoding="ascii") as lines:
             tests = read_log(lines, str(work))
         shutil.rmtree(work, ignore_errors=True)
         complaint = _complaint(trace, report, died=status < 0) if probed else ""
-        return Run(Outcomes(tests, status), seconds, complaint)
+        return Run(Outcomes(tests, status), seconds, cpu_seconds, complaint)
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -170,12 +186,12 @@ def _compare(package: str, options: _Options, expected: Mapping[str, str], folde
     """Compare the tests of one package, say what was found, and count what is left."""
     suite = _Suite(_root(package), folder, options.pytest_options)
     plain = suite.run("plain", ["--pyargs", package], probed=False)
-    _say(f"{package} plain: {plain.outcomes.counts() or 'no tests'} in {plain.seconds:,.0f} s")
+    _say(f"{package} plain: {plain.described()}")
     probed = suite.run("probed", ["--pyargs", package], probed=True)
-    ratio = probed.seconds / plain.seconds
+    _say(f"{package} under interprobe: {probed.described()}")
     _say(
-        f"{package} under interprobe: {probed.outcomes.counts() or 'no tests'} in"
-        f" {probed.seconds:,.0f} s, {ratio:.2f} times the plain run"
+        f"{package} under interprobe took {probed.seconds / plain.seconds:.2f} times as long,"
+        f" and {probed.cpu_seconds / plain.cpu_seconds:.2f} times the processor's time"
     )
     found = differences(plain.outcomes, probed.outcomes)
     if found:
@@ -215,6 +231,12 @@ def _again(
         confirm(each, further[False], further[True]) if file_of(each.test) in files else each
         for each in found
     ]
+
+
+def _cpu_seconds_of_children() -> float:
+    """Of processes that have ended and were waited for."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _complaint(trace: Path, report: Path, *, died: bool) -> str:
