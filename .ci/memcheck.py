@@ -15,6 +15,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 PROGRAM = Path(__file__).resolve().parent.parent / "tests/integration/programs/every_probe.py"
+SUPPRESSIONS = Path(__file__).with_name("memcheck.supp")
 OWN = "/_native."
 
 
@@ -34,7 +35,7 @@ def main() -> int:
         report = Path(folder, "report.xml")
         command = [
             "valgrind", "--tool=memcheck", "--error-limit=no", "--num-callers=30",
-            "--leak-check=no", "--xml=yes", f"--xml-file={report}", sys.executable, str(PROGRAM),
+            "--leak-check=no", f"--suppressions={SUPPRESSIONS}", "--xml=yes", f"--xml-file={report}", sys.executable, str(PROGRAM),
         ]  # fmt: skip
         done = subprocess.run(command, check=False, env=os.environ | {"PYTHONMALLOC": "malloc"})
         if done.returncode != 0:
