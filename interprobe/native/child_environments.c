@@ -1,5 +1,4 @@
-/* The probe of children's environments: a fresh interpreter learns that it belongs to the run, though the
- * program hands it an environment of its own making.
+/* The probe of children's environments: it names the run to a Python that is given one of its own.
  *
  * The run's address is a variable that os.environ does not show, so that a program that starts
  * children with a copy of os.environ (joblib's loky, `subprocess.run(env={**os.environ, ...})`) leaves
