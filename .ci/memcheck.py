@@ -35,7 +35,8 @@ def main() -> int:
         report = Path(folder, "report.xml")
         command = [
             "valgrind", "--tool=memcheck", "--error-limit=no", "--num-callers=30",
-            "--leak-check=no", f"--suppressions={SUPPRESSIONS}", "--xml=yes", f"--xml-file={report}", sys.executable, str(PROGRAM),
+            "--leak-check=no", f"--suppressions={SUPPRESSIONS}",
+            "--xml=yes", f"--xml-file={report}", sys.executable, str(PROGRAM),
         ]  # fmt: skip
         done = subprocess.run(command, check=False, env=os.environ | {"PYTHONMALLOC": "malloc"})
         if done.returncode != 0:
