@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import atexit
+import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from interprobe.child_processes import RunAddress
     from interprobe.recorder import Recorder
+
+VARIABLE: Final = "INTERPROBE_RUN"
 
 
 class _ChildRecording:
@@ -64,13 +67,31 @@ class _ChildRecording:
         self._recorder = recorder
 
 
+def _in_main_interpreter() -> bool:
+    """False where the process has started a further interpreter inside itself."""
+    try:
+        interpreters = importlib.import_module("_interpreters")
+    except ImportError:  # before CPython 3.13
+        interpreters = importlib.import_module("_xxsubinterpreters")
+    return bool(interpreters.get_current() == interpreters.get_main())
+
+
+def _hide_run() -> None:
+    """Take the run's address out of ``os.environ``, as the program would not find it there."""
+    text = os.environ.pop(VARIABLE, None)
+    if text is not None:
+        os.putenv(VARIABLE, text)
+
+
 _recording: _ChildRecording | None = None
 
 
 def begin() -> None:
     """Record this interpreter as a part of the run that it was started by."""
     global _recording  # noqa: PLW0603 - there is one interpreter
-    if _recording is None:
+    if not _in_main_interpreter():
+        _hide_run()  # of a process that is recorded already
+    elif _recording is None:
         _recording = _ChildRecording()
         _recording.begin()
 

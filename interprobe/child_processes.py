@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-VARIABLE = "INTERPROBE_RUN"
+from interprobe.bootstrap import VARIABLE
 
 
 class RunAddress(msgspec.Struct, frozen=True):

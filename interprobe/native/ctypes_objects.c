@@ -392,14 +392,15 @@ ctypes_name_member(PyObject *argument, call_argument *out)
     }
 }
 
-/* The offset of the one word of an object that equals `word`, or -1. */
-static Py_ssize_t
-offset_of_word(PyObject *object, uintptr_t word)
+/* The offset at which the first object holds `word` and the second one `other_word`; -1 where there is
+ * none, or more than one. Reads their padding too, which may hold anything: two objects tell. */
+static __attribute__((noinline)) Py_ssize_t
+offset_of_word(PyObject *object, uintptr_t word, PyObject *other, uintptr_t other_word)
 {
     Py_ssize_t found = -1;
     for (Py_ssize_t at = sizeof(PyObject); at + (Py_ssize_t)sizeof word <= Py_TYPE(object)->tp_basicsize;
          at += sizeof word) {
-        if (word_at((char *)object + at) == word) {
+        if (word_at((char *)object + at) == word && word_at((char *)other + at) == other_word) {
             found = found < 0 ? at : PY_SSIZE_T_MAX;
         }
     }
@@ -434,15 +435,21 @@ layout_is_as_expected(PyObject *module, PyObject *array)
 static bool
 learn_references(PyObject *module, PyObject *object)
 {
-    PyObject *reference = PyObject_CallMethod(module, "byref", "O", object);
-    if (reference == NULL) {
-        return false;
+    PyObject *other = PyObject_CallNoArgs((PyObject *)Py_TYPE(object));
+    PyObject *to = PyObject_CallMethod(module, "byref", "O", object);
+    PyObject *to_other = other == NULL ? NULL : PyObject_CallMethod(module, "byref", "O", other);
+    bool known = to != NULL && to_other != NULL;
+    if (known) {
+        reference_address = offset_of_word(to, (uintptr_t)ctypes_value(object), to_other,
+                                           (uintptr_t)ctypes_value(other));
+        reference_object = offset_of_word(to, (uintptr_t)object, to_other, (uintptr_t)other);
+        reference_type = (PyTypeObject *)Py_NewRef(Py_TYPE(to));
+        known = reference_address > 0 && reference_object > 0;
     }
-    reference_address = offset_of_word(reference, (uintptr_t)ctypes_value(object));
-    reference_object = offset_of_word(reference, (uintptr_t)object);
-    reference_type = (PyTypeObject *)Py_NewRef(Py_TYPE(reference));
-    Py_DECREF(reference);
-    return reference_address > 0 && reference_object > 0;
+    Py_XDECREF(to_other);
+    Py_XDECREF(to);
+    Py_XDECREF(other);
+    return known;
 }
 
 static bool

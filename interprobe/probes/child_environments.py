@@ -4,8 +4,8 @@ from interprobe import native
 
 SEES = "interpreters that are started with an environment of their own, as joblib starts them"
 CANNOT_SEE = (
-    "interpreters behind another program (a shell, a script) that is started with an "
-    "environment of its own"
+    "interpreters that are started with an environment of the program's making before it "
+    "has imported NumPy, or behind another program (a shell, a script)"
 )
 
 

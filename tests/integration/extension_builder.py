@@ -4,6 +4,8 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +20,27 @@ def _run(*command: str | Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+_built: dict[tuple[str, str], Path] = {}
+
+
+def _once(build: Callable[[str, Path], Path]) -> Callable[[str, Path], Path]:
+    """Compile an extension once per session; other folders get a copy of it."""
+
+    @wraps(build)
+    def build_or_copy(name: str, folder: Path) -> Path:
+        known = _built.get((build.__name__, name))
+        if known is None or not known.exists():
+            known = _built[build.__name__, name] = build(name, folder)
+        return known if known.parent == folder else Path(shutil.copy(known, folder))
+
+    return build_or_copy
+
+
 def _includes() -> list[str]:
     return [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}"]
 
 
+@_once
 def build_c_library(name: str, folder: Path) -> Path:
     """Compile programs/NAME.c into a shared library with debug information."""
     library = folder / f"lib{name}.so"
@@ -29,6 +48,7 @@ def build_c_library(name: str, folder: Path) -> Path:
     return library
 
 
+@_once
 def build_cython(name: str, folder: Path) -> Path:
     """Compile programs/NAME.pyx into an extension module."""
     c_file = folder / f"{name}.c"
@@ -39,6 +59,7 @@ def build_cython(name: str, folder: Path) -> Path:
     return module
 
 
+@_once
 def build_pybind11(name: str, folder: Path) -> Path:
     """Compile programs/NAME.cpp into an extension module; skips where there is no C++ compiler."""
     if shutil.which("g++") is None:
@@ -53,6 +74,7 @@ def build_pybind11(name: str, folder: Path) -> Path:
     return module
 
 
+@_once
 def build_c_module(name: str, folder: Path) -> Path:
     """Compile programs/NAME.c into an extension module."""
     module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
@@ -60,6 +82,7 @@ def build_c_module(name: str, folder: Path) -> Path:
     return module
 
 
+@_once
 def build_nanobind(name: str, folder: Path) -> Path:
     """Compile programs/NAME.cpp with nanobind; skips where nanobind is not installed."""
     nanobind = pytest.importorskip("nanobind")
@@ -75,6 +98,7 @@ def build_nanobind(name: str, folder: Path) -> Path:
     return module
 
 
+@_once
 def build_f2py(name: str, folder: Path) -> Path:
     """Compile programs/NAME.f90 with f2py's wrappers, or where gfortran is missing, NAME.c."""
     fortran = shutil.which("gfortran") is not None
@@ -99,6 +123,7 @@ def build_f2py(name: str, folder: Path) -> Path:
     return module
 
 
+@_once
 def build_swig(name: str, folder: Path) -> Path:
     """Compile programs/NAME.i into the extension module _NAME; skips where SWIG is missing."""
     c_file = folder / f"{name}_wrap.c"

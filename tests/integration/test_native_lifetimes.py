@@ -253,7 +253,8 @@ def test_subinterpreters_run_as_without_a_recording(own_gil: bool, folder: Path)
             libc = ctypes.CDLL(None)
             assert libc.abs(-3) == 3
             assert {{len: 1}}[len] == 1 and hash(len) == hash(len)
-            import json.decoder, sqlite3
+            import json.decoder, os, sqlite3
+            assert not [name for name in os.environ if name.startswith("INTERPROBE_R")]
             assert bytes(memoryview(b"abc")) == b"abc"
             '''
             code = code.replace("\\n            ", "\\n")

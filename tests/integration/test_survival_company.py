@@ -15,7 +15,7 @@ from interprobe.trace import Trace, load
 
 PROGRAM = SOURCES / "company.py"
 BYTES = 50 * 40 * 8
-ADDRESS_OR_THREAD = re.compile(r"0x[0-9a-f]+|Thread-\d+")
+ADDRESS_OR_THREAD = re.compile(r"0x[0-9a-f]+|Thread-\d+|(?<=pid=)\d+")
 
 
 class Ending(NamedTuple):
