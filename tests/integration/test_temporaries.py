@@ -128,7 +128,7 @@ NO_TEMPORARY: dict[str, Callable[[], object]] = {
     "results in a list": lambda: [np.sqrt(each) for each in [A * B, C * D]],
     "a new array of another kind": lambda: np.sqrt(np.zeros(N)),
     "a copy": lambda: np.sqrt(A.copy()),
-    "a reduction": lambda: (A * B).sum(),
+    "a reduction": lambda: np.sum(A * B),
 }
 
 
