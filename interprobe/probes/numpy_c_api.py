@@ -2,7 +2,10 @@
 
 from interprobe import native
 
-SEES = "copies that extensions ask of NumPy, with the requirement that forced them"
+SEES = (
+    "copies that extensions ask of NumPy, with the requirement that forced them, what is written "
+    "back after them, and operands that iterators copy"
+)
 CANNOT_SEE = "Copy loops that an extension runs itself"
 
 

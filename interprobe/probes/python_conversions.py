@@ -3,7 +3,7 @@
 from interprobe import native
 
 SEES = "copies by NumPy's conversion functions and methods, called from Python or compiled code"
-CANNOT_SEE = "Copies that NumPy makes inside its own operations (np.dot, concatenate, x[...] = y)"
+CANNOT_SEE = "Lists and other sequences that are assigned: x[...] = [1, 2, 3]"
 
 
 def install() -> None:
