@@ -80,7 +80,7 @@ def entry_points(target: str, order: Any) -> dict[str, Callable[[Array], object]
         "compress": lambda x: x.compress([True]),
         "indexed": lambda x: x[np.array([0])],
         "iterated": lambda x: len(list(np.nditer(x, ["copy_if_overlap"]))),
-        "expression": lambda x: np.sqrt(np.multiply(x, x) + x),
+        "expression": lambda x: np.atleast_1d(np.sqrt(np.multiply(x, x) + x)),
         "bad_order": lambda x: x.copy("Z"),  # type: ignore[arg-type]
         "bad_shape": lambda x: x.reshape(7, 11, 13),
     }
