@@ -181,9 +181,7 @@ def _verdict(checkup: Checkup) -> Text:
     broken = [probe.name for probe in checkup.probes if not probe.works]
     if checkup.works:
         count = len(checkup.probes)
-        return Text(
-            f"All {count} probes work, and known work was counted exactly.", style="green"
-        )
+        return Text(f"All {count} probes work, and known work was counted exactly.", style="green")
     if not broken:
         return Text("All probes work; runs are recorded with the gaps named above.", style="bold")
     verb = "does" if len(broken) == 1 else "do"

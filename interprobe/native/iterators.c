@@ -108,17 +108,35 @@ const capi_slot iterators_slots[] = {
 static PyTypeObject *nditer; /* strong, for the life of the process */
 static initproc original_init;
 
+/* Whether np.nditer is given arrays: other operands it first makes arrays of, which copies too. */
+static bool
+are_arrays(PyObject *operands)
+{
+    if (operands == NULL || PyArray_Check(operands)) {
+        return operands != NULL;
+    }
+    if (!PyList_CheckExact(operands) && !PyTuple_CheckExact(operands)) {
+        return false;
+    }
+    bool arrays = true;
+    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(operands) && arrays; i++) {
+        PyObject *item = PySequence_Fast_GET_ITEM(operands, i);
+        arrays = item == Py_None || PyArray_Check(item);
+    }
+    return arrays;
+}
+
 static int
 probed_init(PyObject *self, PyObject *args, PyObject *keywords)
 {
-    if (!ledger_active) {
+    PyObject *operands = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
+    if (!ledger_active || !are_arrays(operands)) {
         return original_init(self, args, keywords);
     }
-    PyObject *operands = PyTuple_GET_SIZE(args) > 0 ? PyTuple_GET_ITEM(args, 0) : NULL;
     operation now;
     operation_begin(&now, OPERATION_ITERATOR, "numpy.nditer");
     now.arguments = &operands;
-    now.count = operands == NULL ? 0 : 1;
+    now.count = 1;
     int status = original_init(self, args, keywords);
     operation_end(&now);
     return status;

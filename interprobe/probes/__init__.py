@@ -1,9 +1,9 @@
 """Interception points: one module each, found by discovery, installed while a recording is open.
 
 A probe module defines ``SEES`` and ``CANNOT_SEE`` (a sentence each, for ``interprobe doctor``),
-``KNOWN_WORK`` (with which the doctor tries it; None where it books no events) and ``install()`` / ``uninstall()``. ``install``
-raises ``RuntimeError`` where this NumPy or Python does not allow the hook; the probe is then left
-out, and the report says so.
+``KNOWN_WORK`` (with which the doctor tries it; None where it books no events) and ``install()`` /
+``uninstall()``. ``install`` raises ``RuntimeError`` where this NumPy or Python does not allow the
+hook; the probe is then left out, and the report says so.
 """
 
 from __future__ import annotations

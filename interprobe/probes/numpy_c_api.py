@@ -5,7 +5,7 @@ from interprobe.probes import KnownWork
 
 SEES = (
     "conversions that extensions ask of NumPy through its C API, with the requirement that forced "
-    "each"
+    "each, what is written back after them, and operands that iterators copy"
 )
 CANNOT_SEE = (
     "copy loops that an extension runs itself, and conversions by pybind11 modules that were used "

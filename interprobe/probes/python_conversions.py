@@ -8,8 +8,8 @@ SEES = (
     "from Python or compiled code"
 )
 CANNOT_SEE = (
-    "conversions that a package makes without them, and arrays that become Python objects "
-    "(tolist, pickle)"
+    "conversions that a package makes without them, sequences that are assigned "
+    "(x[...] = [1, 2, 3]), and arrays that become Python objects (tolist, pickle)"
 )
 
 

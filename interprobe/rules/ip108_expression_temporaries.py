@@ -50,9 +50,8 @@ peak < 1.5 * mean.nbytes  # True: the result alone
 Where an operator can, NumPy writes its result into a temporary of 256 KiB and more: that makes no
 further array, and none is reported. A recording tells how many temporaries there were and what
 filling them took, arithmetic included, but not how much of that a cure would save: so this is
-always a note. Temporaries that a reduction or another function reads (`(a * b).sum()`), results of
-ufuncs that have several, ufuncs of other packages and temporaries inside libraries are not
-reported.
+always a note. Not reported: temporaries that a reduction or another function reads
+(`(a * b).sum()`), ufuncs of other packages or with several results, temporaries inside libraries.
 """
 
 from __future__ import annotations

@@ -279,6 +279,11 @@ def test_a_buffered_nditer_that_is_closed_writes_nothing_back() -> None:
     assert copies(work) == []
 
 
+def test_arrays_that_nditer_first_puts_together_overlap_nothing() -> None:
+    found = copies(lambda: np.nditer([[A[0], A[1]]]).close())  # type: ignore[arg-type,list-item]
+    assert not [copy for copy in found if "overlap" in copy.kind]
+
+
 def test_numexpr_reads_any_layout_in_place() -> None:
     numexpr = pytest.importorskip("numexpr")
     names = {"a": SINGLE[:, ::2], "b": F[:, ::2]}
