@@ -55,7 +55,7 @@ def consumer(record: BorrowRecord, site: Site) -> str:
         site: Where it happened.
     """
     if record.library is not None:
-        symbol = native_callers.author(record.library, record.callers).symbol
+        symbol = native_callers.author_name(record.library, record.callers)
         library = os.path.basename(record.library)
         return f"{library}:{symbol}" if symbol else library
     try:

@@ -160,7 +160,7 @@ def _watching() -> str:
 
 def _children() -> str:
     """Why an interpreter that is started does not look for the run that it belongs to."""
-    from interprobe.child_processes import VARIABLE
+    from interprobe.bootstrap import VARIABLE
 
     code = "import sys; sys.exit('interprobe.bootstrap' not in sys.modules)"
     done = subprocess.run(

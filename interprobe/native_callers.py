@@ -22,15 +22,25 @@ def author(library: str, callers: Sequence[int]) -> Located:
         The function, with its source line where there is debug information: the line of the
         ``.pyx`` file where the C file is Cython's and still there.
     """
-    located = [symbols.locate(library, address) for address in callers]
-    for each in located:
-        if each.symbol is not None and not each.symbol.startswith(_GLUE):
-            return _in_cython(each)
-    return _in_cython(located[0]) if located else Located()
-
-
-def _in_cython(found: Located) -> Located:
+    address = _of_the_author(library, callers)
+    if address is None:
+        return Located()
+    found = symbols.locate(library, address)
     if found.file is None or found.line is None:
         return found
     original = cython_sources.original(found.file, found.line)
     return found if original is None else Located(found.symbol, *original)
+
+
+def author_name(library: str, callers: Sequence[int]) -> str | None:
+    """Name that function alone, which takes no look at debug information."""
+    address = _of_the_author(library, callers)
+    return None if address is None else symbols.symbol_at(library, address)
+
+
+def _of_the_author(library: str, callers: Sequence[int]) -> int | None:
+    for address in callers:
+        name = symbols.symbol_at(library, address)
+        if name is not None and not name.startswith(_GLUE):
+            return address
+    return callers[0] if callers else None

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import bisect
 import ctypes
-import os
+import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import SymbolTableSection
+
+from interprobe.line_tables import line_at
+
+_FUNCTION: Final = 2
+"""STT_FUNC."""
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,12 @@ def locate(library: str, address: int) -> Located:
         address: From the library's load address, which for a shared object is the address in the
             file's own tables.
     """
-    symbol = _symbol_at(library, address)
     try:
         with open(library, "rb") as binary:
-            file, line = _line_at(ELFFile(binary), address)
-    except (OSError, ELFError, KeyError, ValueError, AttributeError):
-        file, line = None, None  # no debug information, or of a form that pyelftools cannot read
-    return Located(symbol, file, line)
+            file, line = line_at(ELFFile(binary), address)
+    except (OSError, ELFError, KeyError, ValueError, AttributeError, IndexError):
+        file, line = None, None  # no debug information, or of a form that is not understood
+    return Located(symbol_at(library, address), file, line)
 
 
 @lru_cache(maxsize=64)
@@ -49,19 +54,30 @@ def _functions(library: str) -> list[tuple[int, int, str]]:
             elf = ELFFile(binary)
             for section in (".symtab", ".dynsym"):
                 table = elf.get_section_by_name(section)
-                if not isinstance(table, SymbolTableSection):
-                    continue
-                return sorted(
-                    (symbol["st_value"], symbol["st_size"], symbol.name)
-                    for symbol in table.iter_symbols()
-                    if symbol["st_info"]["type"] == "STT_FUNC" and symbol["st_value"]
-                )
-    except (OSError, ELFError):
+                if isinstance(table, SymbolTableSection):
+                    names = elf.get_section(table["sh_link"]).data()
+                    return sorted(_entries(elf, table.data(), names))
+    except (OSError, ELFError, ValueError, struct.error):
         pass
     return []
 
 
-def _symbol_at(library: str, address: int) -> str | None:
+def _entries(elf: ELFFile, table: bytes, names: bytes) -> Iterator[tuple[int, int, str]]:
+    """The functions of a symbol table, whose entries the ELF specification lays out."""
+    order = "<" if elf.little_endian else ">"
+    if elf.elfclass == 64:
+        entries = struct.iter_unpack(f"{order}IBBHQQ", table)
+        fields = ((name, info, value, size) for name, info, _, _, value, size in entries)
+    else:
+        entries = struct.iter_unpack(f"{order}IIIBBH", table)
+        fields = ((name, info, value, size) for name, value, size, info, _, _ in entries)
+    for name, info, value, size in fields:
+        if value and info & 0xF == _FUNCTION:
+            yield value, size, names[name : names.index(b"\0", name)].decode("utf-8", "replace")
+
+
+def symbol_at(library: str, address: int) -> str | None:
+    """Name the function at an address; None where the library's tables do not."""
     functions = _functions(library)
     index = bisect.bisect_right(functions, (address, 1 << 63, "")) - 1
     if index < 0:
@@ -69,55 +85,6 @@ def _symbol_at(library: str, address: int) -> str | None:
     start, size, name = functions[index]
     # Between two known functions lies a nameless one: the nearest name would be a guess.
     return _demangled(name) if start <= address < start + size else None
-
-
-def _line_at(elf: Any, address: int) -> tuple[str | None, int | None]:
-    if not elf.has_dwarf_info() or elf.get_section_by_name(".debug_info") is None:
-        return None, None
-    dwarf = elf.get_dwarf_info()
-    unit = _unit_at(dwarf, address)
-    program = dwarf.line_program_for_CU(unit) if unit is not None else None
-    if program is None:
-        return None, None
-    previous = None
-    for entry in program.get_entries():
-        state = entry.state
-        if state is None:
-            continue
-        if previous is not None and previous.address <= address < state.address:
-            return _file_name(program, previous.file, unit), previous.line
-        previous = None if state.end_sequence else state
-    return None, None
-
-
-def _unit_at(dwarf: Any, address: int) -> Any:
-    ranges = dwarf.get_aranges()
-    if ranges is not None:
-        offset = ranges.cu_offset_at_addr(address)
-        return dwarf.get_CU_at(offset) if offset is not None else None
-    units = list(dwarf.iter_CUs())
-    return units[0] if len(units) == 1 else None
-
-
-def _file_name(program: Any, number: int, unit: Any) -> str | None:
-    """The path of a file of a line program, absolute where the unit says where it was compiled."""
-    header = program.header
-    # DWARF 5 counts files and folders from 0, and the unit's own folder is folder 0; earlier
-    # versions count both from 1, and 0 stands for the unit's own folder.
-    shift = 0 if header["version"] >= 5 else 1
-    entries, folders = header["file_entry"], header["include_directory"]
-    if not 0 <= number - shift < len(entries):
-        return None
-    entry = entries[number - shift]
-    compiled_in = unit.get_top_DIE().attributes.get("DW_AT_comp_dir")
-    parts = [compiled_in.value] if compiled_in is not None else []
-    if 0 <= entry.dir_index - shift < len(folders):
-        parts.append(folders[entry.dir_index - shift])
-    return os.path.normpath(os.path.join("", *(_text(part) for part in [*parts, entry.name])))
-
-
-def _text(value: bytes | str) -> str:
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
 @lru_cache(maxsize=1)

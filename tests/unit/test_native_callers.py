@@ -81,12 +81,14 @@ def test_glue_is_passed_over(monkeypatch: pytest.MonkeyPatch, c_file: Path) -> N
         3: Located(None),
     }
     monkeypatch.setattr(symbols, "locate", lambda library, address: named[address])
+    monkeypatch.setattr(symbols, "symbol_at", lambda library, address: named[address].symbol)
     assert native_callers.author("field.so", [1, 2]) == Located(
         "__pyx_pf_5field_mean", "grids/field.pyx", 9
     )
     assert native_callers.author("field.so", [1]).symbol == "__Pyx_PyObject_FastCall"
     assert native_callers.author("field.so", [3, 1]) == Located(None)
     assert native_callers.author("field.so", []) == Located()
+    assert native_callers.author_name("field.so", [1, 2]) == "__pyx_pf_5field_mean"
 
 
 def test_a_compiled_function_has_the_path_it_was_compiled_from(tmp_path: Path) -> None:
