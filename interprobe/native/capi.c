@@ -9,6 +9,7 @@
  */
 #include "clock.h"
 #include "copies.h"
+#include "libraries.h"
 #include "operations.h"
 #include "probe.h"
 
@@ -184,14 +185,32 @@ probed_ensure_any_array(PyObject *source)
     return result;
 }
 
+/* Up to NumPy 2.4, f2py converts an argument by filling an array that it has just made. */
+static bool
+is_conversion_of_f2py(PyArrayObject *target, const void *caller)
+{
+    if (PyArray_BASE(target) != NULL || Py_REFCNT(target) != 1) {
+        return false;
+    }
+    native_library *library = library_at(caller);
+    return library != NULL && strcmp(library_toolkit(library), "f2py") == 0;
+}
+
 static void
 observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source, uint64_t started,
              void *caller)
 {
     /* A single element spread over the target is a fill, not a copy of an array. */
     if (ledger_active && PyArray_NDIM(source) > 0) {
-        const conversion done = {.mechanism = mechanism, .existing = true, .started = started,
-                                 .caller = (uint64_t)(uintptr_t)caller};
+        conversion done = {.mechanism = mechanism, .existing = true, .started = started,
+                           .caller = (uint64_t)(uintptr_t)caller};
+        if (is_conversion_of_f2py(target, caller)) {
+            /* It has looked at type, order, alignment and byte order first, or copies in any case. */
+            done.existing = false;
+            done.demanded = NPY_ARRAY_ALIGNED | NPY_ARRAY_OWNDATA |
+                            (PyArray_IS_F_CONTIGUOUS(target) ? NPY_ARRAY_F_CONTIGUOUS
+                                                             : NPY_ARRAY_C_CONTIGUOUS);
+        }
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);
         copies_of_array(&done, source, target);

@@ -5,7 +5,7 @@ from interprobe import native
 SEES = "copies that NumPy makes inside dot, matmul, linalg, concatenate, x[...] = y, and overlaps"
 CANNOT_SEE = (
     "Elements that take, repeat and indexing by integers move, outputs, buffered casts, "
-    "and element types that other packages add"
+    "lists that np.exp, np.dot and their kin convert, and element types that other packages add"
 )
 
 
