@@ -179,6 +179,8 @@ library_toolkit(native_library *library)
             library->toolkit = "SWIG";
         } else if (memmem(text, size, "pyo3_runtime", 12) != NULL) {
             library->toolkit = "PyO3";
+        } else if (memmem(text, size, "failed to initialize intent(", 28) != NULL) {
+            library->toolkit = "f2py";
         }
         munmap(text, size);
     }

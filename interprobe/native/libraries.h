@@ -34,7 +34,7 @@ native_library *library_at(const void *address);
 /* Whether it lies in one of the folders that are never watched. */
 bool library_is_never_watched(native_library *library);
 
-/* "Cython", "SWIG", "PyO3" or "C API", from what is written in the file. */
+/* "Cython", "SWIG", "PyO3", "f2py" or "C API", from what is written in the file. */
 const char *library_toolkit(native_library *library);
 
 #endif

@@ -8,9 +8,9 @@ SEES = (
     "and overlaps; intermediate results of its ufuncs from 64 KiB on"
 )
 CANNOT_SEE = (
-    "Elements that put, putmask, choose and assignment by lists or several indices move, what "
-    "np.where selects (an output, as are sums and casts in buffers), and element types that other "
-    "packages add"
+    "elements that put, putmask, choose and assignment by lists or several indices move, what "
+    "np.where selects (an output, as are sums and casts in buffers), lists that np.exp, np.dot and "
+    "their kin convert, and element types that other packages add"
 )
 
 

@@ -128,9 +128,7 @@ def test_arguments_show_the_arrays_and_copies_belong_to_their_call(pair: tuple[s
     if kind in converted:
         copies = [copy for copy in trace["copies"] if copy["native"] is not None]
         assert sum(copy["bytes"] for copy in copies) == 4 * 6 * F8
-        # Up to NumPy 2.4 f2py makes the array itself and has NumPy fill it: no cause is seen.
-        causes = [["dtype"]] if kind == "pybind11" else [[], ["dtype"]]
-        assert all(copy["unmet"] in causes for copy in copies)
+        assert all(copy["unmet"] == ["dtype"] for copy in copies)
 
 
 def test_nested_calls_leave_the_outer_one_its_own_time(pair: tuple[str, Any]) -> None:

@@ -1,8 +1,15 @@
 """scipy.linalg (f2py): its copies and crossings against a log of malloc."""
 
+import importlib.util
+from importlib.metadata import version
+
 from wheel_checks import Called, Copied, WheelChecks
 
-FROM_ARRAY, TURNED = "PyArray_FromArray", ("strided", ("F_CONTIGUOUS",))
+# SciPy 1.18 was built with NumPy 2.5, whose f2py asks for an array; earlier ones fill their own.
+SCIPY = version("scipy") if importlib.util.find_spec("scipy") else "0.0"
+FILLED = tuple(map(int, SCIPY.split(".")[:2])) < (1, 18)
+FROM_ARRAY = "PyArray_CopyInto" if FILLED else "PyArray_FromArray"
+TURNED = ("strided", ("F_CONTIGUOUS",))
 PRODUCT, DOT = Called("f2py", "dgemm"), Called("f2py", "ddot")
 
 

@@ -15,7 +15,8 @@ ITEM_SIZES = (1, 2, 4, 8, 16)
 LEAST_BLOCK = 1 << 16
 NUMPY_CORE = "_multiarray_umath"
 
-# Their copies lie in a block that another copy shares, or that was there before, or in no array.
+# Unless a requirement was unmet, their copies lie in a block that another copy shares, or that was
+# there before, or in no array.
 INTO_NO_BLOCK_OF_ITS_OWN = {
     "PyArray_CopyInto",
     "PyArray_CopyAnyInto",
@@ -95,7 +96,7 @@ class Evidence:
         """How many copies the trace has into blocks of their own, by size."""
         counted: Counter[int] = Counter()
         for copy in self.trace["copies"]:
-            if copy["mechanism"] in INTO_NO_BLOCK_OF_ITS_OWN:
+            if copy["mechanism"] in INTO_NO_BLOCK_OF_ITS_OWN and not copy["unmet"]:
                 continue
             if copy["nbytes_min"] == copy["nbytes_max"]:
                 counted[copy["nbytes_max"]] += copy["count"]
