@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,8 @@ class _Log:
     """
 
     def __init__(self, path: str) -> None:
-        self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        self._descriptor = os.open(path, flags, 0o666)
         self._owner = os.getpid()
 
     def write(self, test: str, what: str, text: str = "") -> None:
@@ -75,4 +75,4 @@ def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Begin the log."""
-    config.pluginmanager.register(_Log(str(Path(os.environ["OUTCOME_LOG"]))), "outcome-log")
+    config.pluginmanager.register(_Log(os.environ["OUTCOME_LOG"]), "outcome-log")
