@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import msgspec
 
 from interprobe.trace import Layout, Variant
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """A code position; -1 stands for a number that CPython did not record."""
 
     file: str
@@ -19,8 +18,7 @@ class Place:
     end_column: int
 
 
-@dataclass(frozen=True)
-class CopyRecord:
+class CopyRecord(msgspec.Struct, frozen=True):
     """One copy record as the hooks booked it; times in ticks."""
 
     place: Place | None
@@ -43,8 +41,7 @@ class CopyRecord:
     variants: list[Variant]
 
 
-@dataclass(frozen=True)
-class ArgumentRecord:
+class ArgumentRecord(msgspec.Struct, frozen=True):
     """One argument of a call record, or one pointer in the memory that an argument hands over."""
 
     declared: str | None
@@ -54,8 +51,7 @@ class ArgumentRecord:
     """What such a pointer is called in there: ``.field``, ``[3]``."""
 
 
-@dataclass(frozen=True)
-class CallRecord:
+class CallRecord(msgspec.Struct, frozen=True):
     """One call record as the hooks booked it; times in ticks."""
 
     place: Place | None
@@ -75,8 +71,7 @@ class CallRecord:
     resident_growth: int
 
 
-@dataclass(frozen=True)
-class BorrowRecord:
+class BorrowRecord(msgspec.Struct, frozen=True):
     """One borrow record as the hooks booked it."""
 
     place: Place | None
@@ -91,8 +86,7 @@ class BorrowRecord:
     bytes: int
 
 
-@dataclass(frozen=True)
-class TemporaryRecord:
+class TemporaryRecord(msgspec.Struct, frozen=True):
     """One record of temporaries as the hooks booked it; times in ticks."""
 
     place: Place | None
@@ -104,8 +98,7 @@ class TemporaryRecord:
     ticks: int
 
 
-@dataclass(frozen=True)
-class MemoryRecord:
+class MemoryRecord(msgspec.Struct, frozen=True):
     """What the allocation hook counted."""
 
     allocations: int
@@ -117,8 +110,7 @@ class MemoryRecord:
     """(start of the bin in ticks since the start, highest live bytes), gaps filled."""
 
 
-@dataclass
-class LedgerContents:
+class LedgerContents(msgspec.Struct):
     """Everything that one ledger holds."""
 
     pid: int
@@ -131,11 +123,11 @@ class LedgerContents:
     elapsed_nanoseconds: int
     active_ticks: int
     memory: MemoryRecord
-    copies: list[CopyRecord] = field(default_factory=list)
-    calls: list[CallRecord] = field(default_factory=list)
-    borrows: list[BorrowRecord] = field(default_factory=list)
-    temporaries: list[TemporaryRecord] = field(default_factory=list)
-    in_flight: list[CallRecord] = field(default_factory=list)
+    copies: list[CopyRecord] = msgspec.field(default_factory=list)
+    calls: list[CallRecord] = msgspec.field(default_factory=list)
+    borrows: list[BorrowRecord] = msgspec.field(default_factory=list)
+    temporaries: list[TemporaryRecord] = msgspec.field(default_factory=list)
+    in_flight: list[CallRecord] = msgspec.field(default_factory=list)
     """Calls that native code is inside of, at most one per thread."""
     description: str = ""
     """What the recorder said of the run, as JSON; "" where it said nothing."""

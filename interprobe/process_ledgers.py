@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from typing import TYPE_CHECKING
 
-from interprobe import ledger
-from interprobe.ledger_records import LedgerContents
+if TYPE_CHECKING:
+    from interprobe.ledger_records import LedgerContents
 
 _SUFFIX = ".ledger"
 
@@ -46,6 +47,8 @@ class LedgerFolder:
 
         A file that is no ledger, because its process died while making it, is left out.
         """
+        from interprobe import ledger  # only now: the program runs without it
+
         found: list[tuple[str, LedgerContents]] = []
         for name in sorted(os.listdir(self.path)):
             if _SUFFIX not in name:
@@ -65,6 +68,8 @@ class LedgerFolder:
 
 def _read(path: str) -> LedgerContents:
     """Read no more of a file than its ledger has used."""
+    from interprobe import ledger
+
     with open(path, "rb") as file:
         head = file.read(ledger.HEADER_BYTES)
         return ledger.read(head + file.read(max(ledger.used_bytes(head) - len(head), 0)))

@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from interprobe import ledger, native, probes, sealing, sites
+from interprobe import native, probes, sites
 from interprobe.blind_spots import modules_with_cached_table
 from interprobe.description import describe_run, encode, with_resident_peak
 from interprobe.probes import extension_calls
 from interprobe.process_ledgers import LedgerFolder
-from interprobe.trace import Trace
+
+if TYPE_CHECKING:
+    from interprobe.trace import Trace
 
 
 class Recorder:
@@ -122,6 +125,8 @@ class Recorder:
         return self._ledger
 
     def _trace(self, book: native.Ledger) -> Trace:
+        from interprobe import ledger, sealing  # only now: the program runs without them
+
         own = ledger.read(book.snapshot())
         others = [] if self._folder is None else self._folder.contents()
         return sealing.seal([own, *(other for other in others if other.pid != os.getpid())])

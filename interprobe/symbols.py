@@ -3,25 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import contextlib
 import ctypes
-import struct
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, NamedTuple
 
-from elftools.common.exceptions import ELFError
-from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
-
-from interprobe.line_tables import line_at
-
-_FUNCTION: Final = 2
-"""STT_FUNC."""
+from interprobe import symbol_tables
 
 
-@dataclass(frozen=True)
-class Located:
+class Located(NamedTuple):
     """What is known about an address; None where the library does not say."""
 
     symbol: str | None = None
@@ -38,47 +28,33 @@ def locate(library: str, address: int) -> Located:
         address: From the library's load address, which for a shared object is the address in the
             file's own tables.
     """
-    try:
-        with open(library, "rb") as binary:
+    file, line = None, None
+    if _tables(library).has_lines:
+        from elftools.common.exceptions import ELFError
+        from elftools.elf.elffile import ELFFile
+
+        from interprobe.line_tables import line_at
+
+        # Debug information may be of a form that is not understood.
+        with (
+            contextlib.suppress(OSError, ELFError, LookupError, ValueError, AttributeError),
+            open(library, "rb") as binary,
+        ):
             file, line = line_at(ELFFile(binary), address)
-    except (OSError, ELFError, KeyError, ValueError, AttributeError, IndexError):
-        file, line = None, None  # no debug information, or of a form that is not understood
     return Located(symbol_at(library, address), file, line)
 
 
 @lru_cache(maxsize=64)
-def _functions(library: str) -> list[tuple[int, int, str]]:
-    """(start, size, name) of every function, sorted; the full table where it was not stripped."""
+def _tables(library: str) -> symbol_tables.Library:
     try:
-        with open(library, "rb") as binary:
-            elf = ELFFile(binary)
-            for section in (".symtab", ".dynsym"):
-                table = elf.get_section_by_name(section)
-                if isinstance(table, SymbolTableSection):
-                    names = elf.get_section(table["sh_link"]).data()
-                    return sorted(_entries(elf, table.data(), names))
-    except (OSError, ELFError, ValueError, struct.error):
-        pass
-    return []
-
-
-def _entries(elf: ELFFile, table: bytes, names: bytes) -> Iterator[tuple[int, int, str]]:
-    """The functions of a symbol table, whose entries the ELF specification lays out."""
-    order = "<" if elf.little_endian else ">"
-    if elf.elfclass == 64:
-        entries = struct.iter_unpack(f"{order}IBBHQQ", table)
-        fields = ((name, info, value, size) for name, info, _, _, value, size in entries)
-    else:
-        entries = struct.iter_unpack(f"{order}IIIBBH", table)
-        fields = ((name, info, value, size) for name, value, size, info, _, _ in entries)
-    for name, info, value, size in fields:
-        if value and info & 0xF == _FUNCTION:
-            yield value, size, names[name : names.index(b"\0", name)].decode("utf-8", "replace")
+        return symbol_tables.read(library)
+    except (OSError, ValueError):
+        return symbol_tables.Library([], has_lines=False)
 
 
 def symbol_at(library: str, address: int) -> str | None:
     """Name the function at an address; None where the library's tables do not."""
-    functions = _functions(library)
+    functions = _tables(library).functions
     index = bisect.bisect_right(functions, (address, 1 << 63, "")) - 1
     if index < 0:
         return None

@@ -51,7 +51,8 @@ PARTS = {
     ),
     "recorder": (
         "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
-        " operations process_ledgers cython_sources line_tables native_callers temporaries",
+        " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
+        " temporaries",
         "values native probes sites",
         "elftools msgspec numpy",
     ),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from interprobe import cython_sources, native_callers, symbols
+from interprobe import cython_sources, native_callers, symbol_tables, symbols
 from interprobe.symbols import Located
 
 C_FILE = """\
@@ -106,8 +106,9 @@ def test_a_compiled_function_has_the_path_it_was_compiled_from(tmp_path: Path) -
             check=True,
         )
         symbols.locate.cache_clear()
-        symbols._functions.cache_clear()
-        start, _, _ = next(each for each in symbols._functions(str(library)) if each[2] == "twice")
+        functions = symbol_tables.read(str(library)).functions
+        start = next(start for start, _, name in functions if name == "twice")
+        symbols._tables.cache_clear()
         found = symbols.locate(str(library), start)
         assert (found.symbol, found.file) == ("twice", str(source))
         assert found.line in (2, 3)
