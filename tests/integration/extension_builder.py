@@ -31,9 +31,20 @@ def _once(build: Callable[[str, Path], Path]) -> Callable[[str, Path], Path]:
         known = _built.get((build.__name__, name))
         if known is None or not known.exists():
             known = _built[build.__name__, name] = build(name, folder)
-        return known if known.parent == folder else Path(shutil.copy(known, folder))
+        companion = known.with_name(f"{name}.py")  # what SWIG writes beside the extension
+        if companion.exists():
+            _place(companion, folder)
+        return _place(known, folder)
 
     return build_or_copy
+
+
+def _place(file: Path, folder: Path) -> Path:
+    """Have a copy of a file in a folder, and never write into one that may be in use."""
+    target = folder / file.name
+    if not target.exists():
+        shutil.copy(file, target)
+    return target
 
 
 def _includes() -> list[str]:
