@@ -7,7 +7,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from types import CodeType, FrameType
+from types import CodeType, FrameType, ModuleType
 
 import numpy as np
 
@@ -40,6 +40,13 @@ _chosen: dict[object, _Choice] = {}
 """What open recordings have asked for besides, each under a key of its own."""
 
 _awaited: list[weakref.ref[object]] = []
+
+_of_modules: weakref.WeakKeyDictionary[ModuleType, tuple[object, list[Statement]]] = (
+    weakref.WeakKeyDictionary()
+)
+"""Import statements of modules, with the spec that each was loaded by: a reload makes another."""
+_of_code: weakref.WeakKeyDictionary[CodeType, list[Statement]] = weakref.WeakKeyDictionary()
+"""Import statements of code that was running when a recording began."""
 
 
 def configure(boundary: Sequence[str], no_boundary: Sequence[str]) -> None:
@@ -141,16 +148,33 @@ def _statements_of_user_code() -> Iterator[Statement]:
         yield from _statements_on_stack(frame)
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
-        if isinstance(file, str) and file.endswith(".py") and native.is_user_file(file):
-            code = _code_of_module(name, module)
-            if code is not None:
-                yield from statements_of(code, vars(module))
+        if (
+            isinstance(module, ModuleType)
+            and isinstance(file, str)
+            and file.endswith(".py")
+            and native.is_user_file(file)
+        ):
+            yield from _statements_of_module(name, module)
+
+
+def _statements_of_module(name: str, module: ModuleType) -> list[Statement]:
+    spec = getattr(module, "__spec__", None)
+    known = _of_modules.get(module)
+    if known is None or known[0] is not spec:
+        code = _code_of_module(name, module)
+        known = spec, [] if code is None else list(statements_of(code, vars(module)))
+        _of_modules[module] = known
+    return known[1]
 
 
 def _statements_on_stack(frame: FrameType | None) -> Iterator[Statement]:
     while frame is not None:
         if native.is_user_file(frame.f_code.co_filename):
-            yield from statements_of(frame.f_code, frame.f_globals)
+            known = _of_code.get(frame.f_code)
+            if known is None:
+                known = list(statements_of(frame.f_code, frame.f_globals))
+                _of_code[frame.f_code] = known
+            yield from known
         frame = frame.f_back
 
 
