@@ -182,6 +182,8 @@ def environments():
 
 
 def interrupted():
+    # A shell has background commands, and what they start, ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     copy(2)
     print("ready", flush=True), time.sleep(60)  # one line: tracebacks agree
 

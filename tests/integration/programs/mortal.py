@@ -61,7 +61,10 @@ ENDINGS = {
     "exception": lambda: 1 / 0,
     "sys.exit": lambda: sys.exit(5),
     "os._exit": lambda: os._exit(7),
-    "SIGINT": lambda: os.kill(os.getpid(), signal.SIGINT),
+    "SIGINT": lambda: (
+        signal.signal(signal.SIGINT, signal.default_int_handler),  # ignored in the background
+        os.kill(os.getpid(), signal.SIGINT),
+    ),
     "SIGTERM": lambda: os.kill(os.getpid(), signal.SIGTERM),
     "SIGKILL": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "segfault": crash_in_kernel,
