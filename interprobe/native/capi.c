@@ -196,7 +196,7 @@ observe_into(const char *mechanism, PyArrayObject *target, PyArrayObject *source
     /* A single element spread over the target is a fill, not a copy of an array. */
     if (ledger_active && PyArray_NDIM(source) > 0) {
         const conversion done = {.mechanism = mechanism, .existing = !made_for_it,
-                                 .demanded = made_for_it ? fresh_arrays_demand(target) : 0,
+                                 .demanded = made_for_it ? fresh_arrays_demand(target, caller) : 0,
                                  .started = started, .caller = (uint64_t)(uintptr_t)caller};
         PyObject *type, *value, *traceback;
         PyErr_Fetch(&type, &value, &traceback);

@@ -12,7 +12,10 @@
 #include "capi.h"
 #include "crossings.h"
 #include "frames.h"
+#include "libraries.h"
 #include "thread_local.h"
+
+#include <string.h>
 
 /* Slot numbers: NumPy's __multiarray_api.h. */
 enum slot { NEW = 93, NEW_FROM_DESCR = 94, ZEROS = 183, EMPTY = 184, NEW_LIKE_ARRAY = 277 };
@@ -101,11 +104,16 @@ fresh_arrays_take(PyArrayObject *target, const void *stack)
 }
 
 int
-fresh_arrays_demand(PyArrayObject *target)
+fresh_arrays_demand(PyArrayObject *target, const void *caller)
 {
     bool c_order = PyArray_IS_C_CONTIGUOUS(target), f_order = PyArray_IS_F_CONTIGUOUS(target);
-    int order = f_order && !c_order ? NPY_ARRAY_F_CONTIGUOUS : c_order ? NPY_ARRAY_C_CONTIGUOUS : 0;
-    return order | NPY_ARRAY_ALIGNED;
+    if (c_order && f_order) { /* of one dimension: its maker's language decides what it is called */
+        native_library *library = library_at(caller);
+        c_order = library == NULL || strcmp(library_toolkit(library), "f2py") != 0;
+    }
+    int order = c_order ? NPY_ARRAY_C_CONTIGUOUS : f_order ? NPY_ARRAY_F_CONTIGUOUS : 0;
+    /* Where nothing else was unmet, the callee wanted data of its own (f2py's intent(copy)). */
+    return order | NPY_ARRAY_ALIGNED | NPY_ARRAY_OWNDATA;
 }
 
 /* --- trampolines ---------------------------------------------------------------------------- */

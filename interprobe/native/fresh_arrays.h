@@ -11,7 +11,7 @@
  * `stack` is the address of the trampoline's own C frame. GIL held. */
 bool fresh_arrays_take(PyArrayObject *target, const void *stack);
 
-/* The NPY_ARRAY_* flags that the layout of such an array stands for. */
-int fresh_arrays_demand(PyArrayObject *target);
+/* The NPY_ARRAY_* flags that the layout of such an array stands for; `caller` lies in the extension. */
+int fresh_arrays_demand(PyArrayObject *target, const void *caller);
 
 #endif
