@@ -32,11 +32,18 @@ typedef struct {
 } patched_object;
 
 /* One type whose tp_call is patched. */
+/* What makes two calls through a type's tp_call calls of one function. */
+typedef enum {
+    TYPE,       /* being calls of its objects */
+    OBJECT,     /* being calls of the same object: f2py's */
+    DEFINITION, /* the same PyMethodDef behind the object: Cython's fused functions */
+} identity;
+
 typedef struct {
     PyTypeObject *type; /* strong; the entry stays when the pointer is put back */
     ternaryfunc original;
     bool installed;
-    bool one_each; /* every object is a function of its own; else all are calls of one, the type's */
+    identity told_apart_by;
     function_facts facts;
 } patched_type;
 
@@ -156,7 +163,32 @@ patched_type_of(PyTypeObject *type)
     return NULL;
 }
 
-/* f2py's objects are told apart by their names. */
+/* Binding one of Cython's fused functions to an instance makes another object of its definition. */
+static identity
+identity_in(const PyTypeObject *type)
+{
+    if (strcmp(type->tp_name, "fortran") == 0) {
+        return OBJECT;
+    }
+    bool fused = strstr(type->tp_name, "fused_cython_function") != NULL &&
+                 type->tp_basicsize >= (Py_ssize_t)sizeof(PyCFunctionObject);
+    return fused ? DEFINITION : TYPE;
+}
+
+static inline uint64_t
+identity_of(const patched_type *patched, PyObject *object)
+{
+    switch (patched->told_apart_by) {
+    case OBJECT:
+        return (uint64_t)(uintptr_t)object;
+    case DEFINITION:
+        return (uint64_t)(uintptr_t)((PyCFunctionObject *)object)->m_ml;
+    default:
+        return (uint64_t)(uintptr_t)patched;
+    }
+}
+
+/* Objects that are told apart are so by their names. */
 static void
 resolve_typed_call(call_event *event, void *context)
 {
@@ -190,12 +222,12 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
     watched_call call = {
         .to = {
             .binding = patched->facts.binding != NULL ? patched->facts.binding : "C API",
-            .function = (uint64_t)(uintptr_t)(patched->one_each ? (const void *)object : patched),
+            .function = identity_of(patched, object),
             .callable = object,
             .arguments = PySequence_Fast_ITEMS(args),
             .count = PyTuple_GET_SIZE(args),
             .array_behind = extension_array_behind,
-            .resolve = patched->one_each ? resolve_typed_call : extension_resolve,
+            .resolve = patched->told_apart_by == TYPE ? extension_resolve : resolve_typed_call,
         },
         .facts = &patched->facts,
     };
@@ -238,9 +270,10 @@ watch_type_call(PyObject *object, const found_in *where)
         patched = &types[types_used++];
         patched->type = (PyTypeObject *)Py_NewRef(type);
         patched->original = type->tp_call;
-        patched->one_each = strcmp(type->tp_name, "fortran") == 0;
-        patched->facts =
-            (function_facts){patched->one_each ? "f2py" : NULL, library, name, false};
+        patched->told_apart_by = identity_in(type);
+        const char *binding = patched->told_apart_by == OBJECT ? "f2py"
+                              : patched->told_apart_by == DEFINITION ? "Cython" : NULL;
+        patched->facts = (function_facts){binding, library, name, false};
     }
     if (patch_pointer((void **)&type->tp_call, (void *)probed_tp_call, type->tp_name) < 0) {
         PyErr_Clear();
