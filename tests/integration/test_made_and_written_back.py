@@ -58,9 +58,9 @@ def summary(copy: Copy) -> tuple[str, str, int, int, list[str]]:
         (SINGLE, 1, "strided+cast", ["dtype", "F_CONTIGUOUS"]),
         (SINGLE, 0, "cast", ["dtype"]),
         (SWAPPED, 0, "byteswap", ["NOTSWAPPED"]),
-        (A, 0, "duplicate", []),
-        (F, 1, "duplicate", []),
-        (A[0], 1, "duplicate", []),
+        (A, 0, "duplicate", ["OWNDATA"]),
+        (F, 1, "duplicate", ["OWNDATA"]),
+        (A[0], 1, "duplicate", ["OWNDATA"]),
         (A[:, 0], 0, "strided", ["C_CONTIGUOUS"]),
     ],
 )
