@@ -113,6 +113,7 @@ class _Reader:
         return layout, offset + _LAYOUT.size + 16 * ndim
 
     def copy(self, offset: int) -> CopyRecord:
+        """The copy record at an offset of the region."""
         offset += _HEAD.size
         key = _COPY_KEY.unpack_from(self.raw, offset)
         kind, unmet = key[6], key[7]
@@ -159,6 +160,7 @@ class _Reader:
         return variants if len(variants) > 1 else []
 
     def call(self, offset: int) -> CallRecord:
+        """The call record at an offset of the region, with its arguments."""
         offset += _HEAD.size
         address = _CALL_KEY.unpack_from(self.raw, offset)[0]
         offset += _CALL_KEY.size
@@ -193,6 +195,7 @@ class _Reader:
         )
 
     def borrow(self, offset: int) -> BorrowRecord:
+        """The borrow record at an offset of the region."""
         offset += _HEAD.size
         requested = _BORROW_KEY.unpack_from(self.raw, offset)[4]
         offset += _BORROW_KEY.size

@@ -142,6 +142,27 @@ builtin_identity_forget(PyMethodDef *definition)
     }
 }
 
+int
+builtin_claim(PyMethodDef *definition, PyCFunction hook, PyCFunction *original, const char *what)
+{
+    if (!builtin_identity_note(definition, *original != NULL ? *original : definition->ml_meth)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    if (claim_slot((void **)&definition->ml_meth, (void *)hook, (void **)original, what) < 0) {
+        builtin_identity_forget(definition);
+        return -1;
+    }
+    return 0;
+}
+
+void
+builtin_release(PyMethodDef *definition, PyCFunction hook, PyCFunction original)
+{
+    release_slot((void **)&definition->ml_meth, (void *)hook, (void *)original);
+    builtin_identity_forget(definition);
+}
+
 void
 builtin_identity_visit(slot_visitor visit, void *context)
 {

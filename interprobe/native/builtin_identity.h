@@ -22,4 +22,11 @@ void builtin_identity_forget(PyMethodDef *definition);
 
 void builtin_identity_visit(slot_visitor visit, void *context);
 
+/* Puts `hook` in the place of a definition's C function, as claim_slot does; the builtins made of it
+ * hash and compare as before. -1 with an exception, and nothing changed. */
+int builtin_claim(PyMethodDef *definition, PyCFunction hook, PyCFunction *original, const char *what);
+
+/* Puts the C function back. The original stays known: a call may still be inside the hook. */
+void builtin_release(PyMethodDef *definition, PyCFunction hook, PyCFunction original);
+
 #endif

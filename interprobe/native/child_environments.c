@@ -246,9 +246,7 @@ uninstall(void)
         PyMethodDef *definition = definitions[i];
         definitions[i] = NULL;
         if (definition != NULL) {
-            release_slot((void **)&definition->ml_meth,
-                         (void *)trampoline_for(i, definition->ml_flags), (void *)originals[i]);
-            builtin_identity_forget(definition);
+            builtin_release(definition, trampoline_for(i, definition->ml_flags), originals[i]);
         }
     }
     builtin_identity_release();
@@ -269,15 +267,7 @@ install(void)
             uninstall();
             return -1;
         }
-        PyCFunction original = originals[i] != NULL ? originals[i] : definition->ml_meth;
-        if (!builtin_identity_note(definition, original)) {
-            PyErr_NoMemory();
-            uninstall();
-            return -1;
-        }
-        if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&originals[i],
-                       starters[i].name) < 0) {
-            builtin_identity_forget(definition);
+        if (builtin_claim(definition, trampoline, &originals[i], starters[i].name) < 0) {
             uninstall();
             return -1;
         }

@@ -333,21 +333,13 @@ trampoline_for(int index, int flags)
     }
 }
 
-static PyCFunction
-trampoline_of(int index)
-{
-    return trampoline_for(index, definitions[index]->ml_flags);
-}
-
 static void
 uninstall(void)
 {
     for (int i = 0; i < MECHANISM_COUNT; i++) {
         if (definitions[i] != NULL) {
             /* Originals stay: a call may still be inside a trampoline. */
-            release_slot((void **)&definitions[i]->ml_meth, (void *)trampoline_of(i),
-                         (void *)originals[i]);
-            builtin_identity_forget(definitions[i]);
+            builtin_release(definitions[i], trampoline_for(i, definitions[i]->ml_flags), originals[i]);
             definitions[i] = NULL;
         }
     }
@@ -371,15 +363,7 @@ install(void)
             uninstall();
             return -1;
         }
-        PyCFunction original = originals[i] != NULL ? originals[i] : definition->ml_meth;
-        if (!builtin_identity_note(definition, original)) {
-            PyErr_NoMemory();
-            uninstall();
-            return -1;
-        }
-        if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&originals[i],
-                       mechanisms[i].mechanism) < 0) {
-            builtin_identity_forget(definition);
+        if (builtin_claim(definition, trampoline, &originals[i], mechanisms[i].mechanism) < 0) {
             uninstall();
             return -1;
         }

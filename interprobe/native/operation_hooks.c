@@ -482,9 +482,7 @@ operations_uninstall(void)
     for (int i = 0; i < COUNT; i++) {
         if (definitions[i] != NULL) {
             /* Originals stay: a call may still be inside a trampoline. */
-            release_slot((void **)&definitions[i]->ml_meth,
-                         (void *)trampoline_for(i, definitions[i]->ml_flags), (void *)originals[i]);
-            builtin_identity_forget(definitions[i]);
+            builtin_release(definitions[i], trampoline_for(i, definitions[i]->ml_flags), originals[i]);
             definitions[i] = NULL;
         }
     }
@@ -519,15 +517,7 @@ operations_install(void)
         if (trampoline == NULL) {
             continue;
         }
-        PyCFunction original = originals[i] != NULL ? originals[i] : definition->ml_meth;
-        if (!builtin_identity_note(definition, original)) {
-            PyErr_NoMemory();
-            operations_uninstall();
-            return -1;
-        }
-        if (claim_slot((void **)&definition->ml_meth, (void *)trampoline, (void **)&originals[i],
-                       table[i].mechanism) < 0) {
-            builtin_identity_forget(definition);
+        if (builtin_claim(definition, trampoline, &originals[i], table[i].mechanism) < 0) {
             operations_uninstall();
             return -1;
         }
