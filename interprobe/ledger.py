@@ -10,6 +10,7 @@ from interprobe.ledger_records import (
     BorrowRecord,
     CallRecord,
     CopyRecord,
+    FactRecord,
     LedgerContents,
     MemoryRecord,
     Place,
@@ -18,7 +19,7 @@ from interprobe.ledger_records import (
 from interprobe.trace import Layout, Variant
 
 MAGIC = b"IPLEDGER"
-VERSION = 2
+VERSION = 3
 _HEADER = struct.Struct("<8sII16QII")
 _BIN = struct.Struct("<QQQ")
 _BINS = 64
@@ -32,6 +33,8 @@ _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
 _TEMPORARY = struct.Struct("<IIIIQQQQ")
+_FACT_KEY = struct.Struct("<QIiiI")
+_FACT = struct.Struct("<IIIIQqq")
 _ARGUMENT = struct.Struct("<IIII")
 _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
@@ -78,6 +81,7 @@ class _Reader:
     def __init__(self, raw: bytes) -> None:
         self.raw = raw
         self._places: dict[int, Place] = {}
+        self._facts: dict[int, list[FactRecord]] = {}
 
     def text(self, offset: int) -> str | None:
         if offset == 0:
@@ -112,8 +116,31 @@ class _Reader:
         )
         return layout, offset + _LAYOUT.size + 16 * ndim
 
+    def facts_about(self, offset: int) -> list[FactRecord]:
+        """What is said of the record at an offset; the list grows while later entries are read."""
+        return self._facts.setdefault(offset, [])
+
+    def fact(self, offset: int) -> None:
+        """Add the fact at an offset of the region to those of its record."""
+        _, about, position, other, _ = _FACT_KEY.unpack_from(self.raw, offset + _HEAD.size)
+        values = _FACT.unpack_from(self.raw, offset + _HEAD.size + _FACT_KEY.size)
+        kind, text, place, _, count, value, limit = values
+        self.facts_about(about).append(
+            FactRecord(
+                kind=self.text(kind) or "",
+                position=None if position < 0 else position,
+                other=None if other < 0 else other,
+                count=count,
+                value=value,
+                limit=limit,
+                text=self.text(text),
+                place=self.place(place),
+            )
+        )
+
     def copy(self, offset: int) -> CopyRecord:
         """The copy record at an offset of the region."""
+        facts = self.facts_about(offset)
         offset += _HEAD.size
         key = _COPY_KEY.unpack_from(self.raw, offset)
         kind, unmet = key[6], key[7]
@@ -143,6 +170,7 @@ class _Reader:
             explicit=bool(explicit),
             source=source,
             result=result,
+            facts=facts,
         )
 
     def _variants(
@@ -161,6 +189,7 @@ class _Reader:
 
     def call(self, offset: int) -> CallRecord:
         """The call record at an offset of the region, with its arguments."""
+        facts = self.facts_about(offset)
         offset += _HEAD.size
         address = _CALL_KEY.unpack_from(self.raw, offset)[0]
         offset += _CALL_KEY.size
@@ -192,10 +221,12 @@ class _Reader:
             bytes_borrowed=values[11],
             bytes_copied=values[12],
             resident_growth=values[14],
+            facts=facts,
         )
 
     def borrow(self, offset: int) -> BorrowRecord:
         """The borrow record at an offset of the region."""
+        facts = self.facts_about(offset)
         offset += _HEAD.size
         requested = _BORROW_KEY.unpack_from(self.raw, offset)[4]
         offset += _BORROW_KEY.size
@@ -211,6 +242,7 @@ class _Reader:
             count=values[8],
             bytes=values[9],
             layout=layout,
+            facts=facts,
         )
 
     def temporary(self, offset: int) -> TemporaryRecord:
@@ -315,5 +347,7 @@ def read(raw: bytes) -> LedgerContents:
             contents.description = reader.text(offset) or ""
         elif kind == 7:
             contents.temporaries.append(reader.temporary(offset))
+        elif kind == 8:
+            reader.fact(offset)
         offset += size
     return contents

@@ -18,6 +18,19 @@ class Place(msgspec.Struct, frozen=True):
     end_column: int
 
 
+class FactRecord(msgspec.Struct, frozen=True):
+    """A fact as the hooks booked it: see :class:`interprobe.trace.Fact`."""
+
+    kind: str
+    position: int | None
+    other: int | None
+    count: int
+    value: int
+    limit: int
+    text: str | None
+    place: Place | None
+
+
 class CopyRecord(msgspec.Struct, frozen=True):
     """One copy record as the hooks booked it; times in ticks."""
 
@@ -39,6 +52,7 @@ class CopyRecord(msgspec.Struct, frozen=True):
     nbytes_max: int
     repeated: int
     variants: list[Variant]
+    facts: list[FactRecord]
 
 
 class ArgumentRecord(msgspec.Struct, frozen=True):
@@ -69,6 +83,7 @@ class CallRecord(msgspec.Struct, frozen=True):
     bytes_borrowed: int
     bytes_copied: int
     resident_growth: int
+    facts: list[FactRecord]
 
 
 class BorrowRecord(msgspec.Struct, frozen=True):
@@ -84,6 +99,7 @@ class BorrowRecord(msgspec.Struct, frozen=True):
     layout: Layout
     count: int
     bytes: int
+    facts: list[FactRecord]
 
 
 class TemporaryRecord(msgspec.Struct, frozen=True):

@@ -1,19 +1,24 @@
-"""Turns the ledger's records into the trace's: names places, symbols and times, joins twins."""
+"""Turns the ledger's records into the trace's: names places, symbols and times."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 import msgspec
 
-from interprobe import borrowers, description, native_callers
+from interprobe import borrowers, description, native_callers, twin_records
 from interprobe._version import __version__
 from interprobe.description import RunDescription
 from interprobe.findings import Site
-from interprobe.ledger_records import BorrowRecord, CallRecord, CopyRecord, LedgerContents, Place
+from interprobe.ledger_records import (
+    BorrowRecord,
+    CallRecord,
+    CopyRecord,
+    FactRecord,
+    LedgerContents,
+    Place,
+)
 from interprobe.operations import UNNAMED, operation_at
 from interprobe.sites import NO_SITE, register_source, site_at
 from interprobe.temporaries import temporaries_of
@@ -22,14 +27,13 @@ from interprobe.trace import (
     Borrow,
     Call,
     Copy,
-    Layout,
+    Fact,
     Memory,
     Meta,
     Native,
     Process,
     TimelineBin,
     Trace,
-    Variant,
 )
 
 
@@ -66,28 +70,32 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         copies=[
             copy
             for number, contents in enumerate(ledgers)
-            for copy in _join(
+            for copy in twin_records.join(
                 [_copy(number, each, contents, place) for each in contents.copies if each.count],
-                _copy_identity,
-                _joined_copy,
+                twin_records.copy_identity,
+                twin_records.joined_copy,
             )
         ],
         calls=[
             call
             for number, contents in enumerate(ledgers)
-            for call in _join(
-                [_call(number, each, contents, place) for each in contents.calls if each.count],
-                _call_identity,
-                _joined_call,
+            for call in twin_records.join(
+                [
+                    _call(number, each, contents, place)
+                    for each in contents.calls
+                    if each.count or each.facts
+                ],
+                twin_records.call_identity,
+                twin_records.joined_call,
             )
         ],
         borrows=[
             borrow
             for number, contents in enumerate(ledgers)
-            for borrow in _join(
+            for borrow in twin_records.join(
                 [_borrow(number, each, place) for each in contents.borrows],
-                _borrow_identity,
-                _joined_borrow,
+                twin_records.borrow_identity,
+                twin_records.joined_borrow,
             )
         ],
         memory=_memory_of_all(processes),
@@ -202,7 +210,24 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         nbytes_max=record.nbytes_max,
         variants=record.variants,
         repeated=record.repeated,
+        facts=_facts(record.facts, place),
     )
+
+
+def _facts(records: Sequence[FactRecord], place: _PlaceNames) -> list[Fact]:
+    return [
+        Fact(
+            kind=record.kind,
+            position=record.position,
+            other=record.other,
+            count=record.count,
+            value=record.value,
+            limit=record.limit,
+            text=record.text,
+            site=place(record.place) if record.place else None,
+        )
+        for record in records
+    ]
 
 
 def _native(record: CopyRecord) -> Native | None:
@@ -244,6 +269,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
+        facts=_facts(record.facts, place),
     )
 
 
@@ -258,6 +284,7 @@ def _borrow(process: int, record: BorrowRecord, place: _PlaceNames) -> Borrow:
         layout=record.layout,
         count=record.count,
         bytes=record.bytes,
+        facts=_facts(record.facts, place),
     )
 
 
@@ -284,105 +311,4 @@ def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -
             for ticks, highest in record.timeline
         ],
         numpy_peak_site=place(record.peak_place) if record.peak_place else None,
-    )
-
-
-_Record = TypeVar("_Record")
-
-
-def _join(
-    records: list[_Record],
-    identity: Callable[[_Record], object],
-    joined: Callable[[_Record, _Record], _Record],
-) -> list[_Record]:
-    """Join records that differ only in what the reader is not shown, such as a return address."""
-    found: dict[object, _Record] = {}
-    for record in records:
-        key = identity(record)
-        found[key] = joined(found[key], record) if key in found else record
-    return list(found.values())
-
-
-def _layout_identity(layout: Layout | None) -> tuple[object, ...] | None:
-    if layout is None:
-        return None
-    return (
-        layout.dtype,
-        layout.byteorder,
-        layout.order,
-        layout.aligned,
-        layout.writeable,
-        len(layout.shape),
-    )
-
-
-def _copy_identity(copy: Copy) -> object:
-    return (
-        copy.site,
-        copy.user_site,
-        copy.mechanism,
-        copy.kind,
-        copy.explicit,
-        copy.native,
-        tuple(copy.unmet),
-        _layout_identity(copy.source),
-        _layout_identity(copy.result),
-    )
-
-
-def _joined_copy(one: Copy, other: Copy) -> Copy:
-    largest = one if one.nbytes_max >= other.nbytes_max else other
-    shapes = Counter[tuple[int, ...] | None]()
-    for copy in (one, other):
-        # A record of one shape lists none: it is the shape of its result.
-        for variant in copy.variants or [Variant(copy.result.shape, copy.count)]:
-            shapes[None if variant.shape is None else tuple(variant.shape)] += variant.count
-    variants = [Variant(None if key is None else list(key), n) for key, n in shapes.items()]
-    return msgspec.structs.replace(
-        largest,
-        count=one.count + other.count,
-        bytes=one.bytes + other.bytes,
-        seconds=one.seconds + other.seconds,
-        nbytes_min=min(one.nbytes_min, other.nbytes_min),
-        nbytes_max=largest.nbytes_max,
-        repeated=one.repeated + other.repeated,
-        variants=variants if len(variants) > 1 else [],
-    )
-
-
-def _borrow_identity(borrow: Borrow) -> object:
-    return (
-        borrow.site,
-        borrow.user_site,
-        borrow.consumer,
-        borrow.requested,
-        _layout_identity(borrow.layout),
-    )
-
-
-def _joined_borrow(one: Borrow, other: Borrow) -> Borrow:
-    largest = one if one.layout.nbytes >= other.layout.nbytes else other
-    return msgspec.structs.replace(
-        largest, count=one.count + other.count, bytes=one.bytes + other.bytes
-    )
-
-
-def _call_identity(call: Call) -> object:
-    arguments = tuple(
-        (a.position, a.name, a.declared, _layout_identity(a.given)) for a in call.arguments
-    )
-    return (call.site, call.user_site, call.binding, call.library, call.function, arguments)
-
-
-def _joined_call(one: Call, other: Call) -> Call:
-    return msgspec.structs.replace(
-        one,
-        count=one.count + other.count,
-        seconds=one.seconds + other.seconds,
-        seconds_self=one.seconds_self + other.seconds_self,
-        seconds_min=min(one.seconds_min, other.seconds_min),
-        seconds_max=max(one.seconds_max, other.seconds_max),
-        bytes_borrowed=one.bytes_borrowed + other.bytes_borrowed,
-        bytes_copied=one.bytes_copied + other.bytes_copied,
-        resident_growth=one.resident_growth + other.resident_growth,
     )

@@ -58,6 +58,31 @@ class Variant(msgspec.Struct, frozen=True):
     count: int
 
 
+class Fact(msgspec.Struct, frozen=True):
+    """Something observed of a record's instances, on which a rule can build its verdict.
+
+    Attributes:
+        kind: What was observed: the name that a file of ``native/`` gives it, which says there what
+            the other attributes mean in it.
+        position: The argument that it was observed of, from 0; None: of the whole.
+        other: A second argument that it relates the first to; None: there is none.
+        count: In how many instances.
+        value: A number that the kind explains, of the instance in which it was highest.
+        limit: A second number of that instance.
+        text: What the kind says of the first instance.
+        site: A place in the program that the kind explains.
+    """
+
+    kind: str
+    position: int | None = None
+    other: int | None = None
+    count: int = 1
+    value: int = 0
+    limit: int = 0
+    text: str | None = None
+    site: Site | None = None
+
+
 class Copy(msgspec.Struct, frozen=True):
     """All copies of one cause at one place."""
 
@@ -85,6 +110,7 @@ class Copy(msgspec.Struct, frozen=True):
     variants: list[Variant]
     repeated: int = 0
     """How many instances read the same buffer, with equal sampled contents, as the one before."""
+    facts: list[Fact] = []
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -124,6 +150,7 @@ class Call(msgspec.Struct, frozen=True):
     """Bytes of copies made while the crossing was in flight."""
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
+    facts: list[Fact] = []
 
 
 class Borrow(msgspec.Struct, frozen=True):
@@ -137,6 +164,7 @@ class Borrow(msgspec.Struct, frozen=True):
     layout: Layout
     count: int
     bytes: int
+    facts: list[Fact] = []
 
 
 class Temporary(msgspec.Struct, frozen=True):

@@ -88,7 +88,7 @@ observe(PyObject *self, const char *manner, int requested, void *caller)
         .manner = manner,
         .given = &given,
     };
-    ledger_book_borrow(&event);
+    ledger_book_borrow(&event, NULL);
     if (may_leak_address((uint32_t)event.key.origin)) {
         addresses_note(array, &given);
     }

@@ -151,7 +151,7 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         return original_call(object, args, keywords);
     }
     PyObject *result = original_call(object, args, keywords);
-    crossing_end(&now);
+    crossing_end(&now, result);
     return result;
 }
 

@@ -172,7 +172,7 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
     event.source_identity = identity;
     event.contents = identity ? hash_sample(result) : 0;
     crossings_count_copy(event.bytes);
-    ledger_book_copy(&event);
+    ledger_book_copy(&event, NULL);
 }
 
 void

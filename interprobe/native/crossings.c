@@ -1,6 +1,7 @@
 /* Keeps each thread's chain of crossings in flight and books them with their arguments. */
 #include "crossings.h"
 
+#include "call_checks.h"
 #include "clock.h"
 #include "frames.h"
 #include "thread_local.h"
@@ -107,6 +108,18 @@ crossing_begin(crossing *now, const callee *to)
     }
     event.key.arguments = hash;
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
+    now->to = to;
+    const begun_call call = {.to = to,
+                             .ticket = &now->ticket,
+                             .count = event.argument_count,
+                             .given = given,
+                             .arguments = arguments,
+                             .arrays = held};
+    for (call_check *check = call_checks; check != NULL; check = check->next) {
+        if (check->before != NULL) {
+            check->before(&call, (char *)now->checks_memory + check->offset);
+        }
+    }
     for (int i = 0; i < given; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
@@ -120,10 +133,16 @@ crossing_begin(crossing *now, const callee *to)
 }
 
 void
-crossing_end(crossing *now)
+crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
+    for (call_check *check = call_checks; check != NULL; check = check->next) {
+        if (check->after != NULL) {
+            check->after(now->to, &now->ticket, ticks, result,
+                         (char *)now->checks_memory + check->offset);
+        }
+    }
     chain_of_thread *chain = in_flight; /* as it was begun, unless the thread is at its end */
     chain_link gathered = {0, 0, 0};
     if (chain == NULL) {

@@ -34,20 +34,25 @@ typedef struct {
     void (*resolve)(call_event *event, void *callee);
 } callee;
 
+#define CALL_CHECKS_MEMORY 1024 /* bytes that call_checks.h's checks keep of a crossing */
+
 /* Lives on the C stack of the trampoline for as long as the crossing lasts. */
 typedef struct {
+    const callee *to;
     uint64_t started; /* ticks */
     uint64_t serial;  /* of its link in the thread's chain */
     int depth;        /* that link's place; 0: nested too deeply to have one */
     call_ticket ticket;
+    uint64_t checks_memory[CALL_CHECKS_MEMORY / sizeof(uint64_t)];
 } crossing;
 
-/* Books the beginning of a crossing. Returns false, and needs no crossing_end, where it is none of
+/* Books the beginning of a crossing. `to` must stay until crossing_end. Returns false, and needs no crossing_end, where it is none of
  * the program's: interprobe's own code makes it. An exception that is set stays set. GIL held. */
 bool crossing_begin(crossing *now, const callee *to);
 
-/* Books its end; an exception that the callee raised stays set. GIL held. */
-void crossing_end(crossing *now);
+/* Books its end; `result` is NULL where the callee raised, and its exception stays set. The callee that
+ * crossing_begin was given must still be there. GIL held. */
+void crossing_end(crossing *now, PyObject *result);
 
 /* Adds a copy to the crossing that the thread is inside of, if any. */
 void crossings_count_copy(uint64_t bytes);

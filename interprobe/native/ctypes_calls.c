@@ -83,7 +83,7 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         return original_call(function, args, keywords);
     }
     PyObject *result = original_call(function, args, keywords);
-    crossing_end(&now);
+    crossing_end(&now, result);
     return result;
 }
 

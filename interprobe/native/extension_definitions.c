@@ -92,11 +92,13 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
     }
     count += names == NULL ? 0 : PyTuple_GET_SIZE(names);
     crossing now;
-    if (!extension_begin(&now, &patched->facts, (uint64_t)(uintptr_t)patched, NULL, arguments, count)) {
+    watched_call call;
+    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, NULL, arguments,
+                         count)) {
         return call_original(patched, self, a, b, c, d);
     }
     PyObject *result = call_original(patched, self, a, b, c, d);
-    crossing_end(&now);
+    crossing_end(&now, result);
     return result;
 }
 

@@ -85,14 +85,16 @@ probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count,
     /* nanobind keeps a flag of its own beside PY_VECTORCALL_ARGUMENTS_OFFSET. */
     Py_ssize_t count = (Py_ssize_t)(flagged_count & (SIZE_MAX >> 8));
     count += names == NULL ? 0 : PyTuple_GET_SIZE(names);
-    if (!extension_begin(&now, &patched->facts, (uint64_t)(uintptr_t)object, object, args, count)) {
+    watched_call call;
+    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)object, object, args,
+                         count)) {
         return original(object, args, flagged_count, names);
     }
     PyObject *result =
         patched->code == NULL
             ? original(object, args, flagged_count, names)
             : operations_call_ufunc(original, patched->code, object, args, flagged_count, names);
-    crossing_end(&now);
+    crossing_end(&now, result);
     return result;
 }
 
@@ -240,7 +242,7 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
         return patched->original(object, args, keywords);
     }
     PyObject *result = patched->original(object, args, keywords);
-    crossing_end(&now);
+    crossing_end(&now, result);
     return result;
 }
 

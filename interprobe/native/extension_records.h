@@ -36,12 +36,13 @@ void extension_definitions_unpatch(void);
 void extension_definitions_release(void);
 void extension_definitions_visit(slot_visitor visit, void *context);
 
+/* Begins a crossing; `call` is the caller's storage, which must stay until crossing_end. */
 static inline bool
-extension_begin(crossing *now, const function_facts *facts, uint64_t identity, PyObject *callable,
-      PyObject *const *arguments, Py_ssize_t count)
+extension_begin(crossing *now, watched_call *call, const function_facts *facts, uint64_t identity,
+                PyObject *callable, PyObject *const *arguments, Py_ssize_t count)
 {
     Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
-    const watched_call call = {
+    *call = (watched_call){
         .to = {
             .binding = facts->binding != NULL ? facts->binding : "C API",
             .function = identity,
@@ -53,7 +54,7 @@ extension_begin(crossing *now, const function_facts *facts, uint64_t identity, P
         },
         .facts = facts,
     };
-    return crossing_begin(now, &call.to);
+    return crossing_begin(now, &call->to);
 }
 
 #endif

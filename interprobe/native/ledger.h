@@ -12,7 +12,7 @@
 #include "places.h"
 
 #define LEDGER_MAGIC "IPLEDGER"
-#define LEDGER_VERSION 2
+#define LEDGER_VERSION 3
 #define LEDGER_REGION (16u << 20) /* address space and file size; pages are touched only when used */
 #define LEDGER_BINS 64            /* timeline bins */
 #define LEDGER_SHAPES 9           /* distinct shapes kept per copy record */
@@ -22,6 +22,7 @@ enum entry_type {
     ENTRY_STRING = 1, ENTRY_PLACE = 2, ENTRY_COPY = 3, ENTRY_CALL = 4, ENTRY_BORROW = 5,
     ENTRY_DESCRIPTION = 6, /* a string entry: what the recorder says of the run, as JSON */
     ENTRY_TEMPORARY = 7,
+    ENTRY_FACT = 8,
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -146,6 +147,18 @@ typedef struct {
     place_id user_place;
 } call_key;
 
+/* The records that an event was booked in, so that more can be said of them later. */
+typedef struct {
+    uint64_t ledger; /* its serial: a ledger may be closed since */
+    int slot;
+    entry_offset entry;
+} record_booking;
+
+typedef struct {
+    int count;
+    record_booking bookings[4]; /* ledgers of recordings nested deeper are left out */
+} record_ticket;
+
 #define CALL_ARGUMENTS 24 /* arguments described per call; further ones are passed over */
 
 typedef struct {
@@ -169,17 +182,11 @@ typedef struct {
 
 /* A call that has begun: its record in each ledger that was active then. */
 typedef struct {
-    uint64_t ledger; /* its serial: a ledger may be closed while the call is under way */
-    int slot;
-    entry_offset entry;
-    entry_offset outer; /* in flight before, in this thread */
-} call_booking;
-
-typedef struct {
-    int bookings_count;
+    record_ticket record;
+    entry_offset outer[4]; /* in flight before, in this thread, by booking */
+    bool is_first;         /* one of the records has not seen a call to its end */
     bool measures_resident;
     uint64_t resident_before; /* bytes */
-    call_booking bookings[4]; /* further ledgers, of recordings nested deeper, miss the call */
 } call_ticket;
 
 typedef struct {
@@ -274,7 +281,36 @@ typedef struct {
     uint64_t ended; /* ticks */
 } temporary_event;
 
-typedef struct ledger ledger;
+/* What makes two facts one record; compared as bytes. */
+typedef struct {
+    uint64_t kind;      /* address of the static name */
+    entry_offset about; /* the record that it is a fact of */
+    int32_t position;   /* of the argument, from 0; -1: of all */
+    int32_t other;      /* of a second argument; -1: none */
+    uint32_t padding;
+} fact_key;
+
+typedef struct {
+    entry_head head;
+    fact_key key;
+    entry_offset kind;
+    entry_offset text;
+    entry_offset place;
+    uint32_t padding;
+    uint64_t count;
+    int64_t value; /* of the instance in which it is highest */
+    int64_t limit; /* of that instance */
+} fact_entry;
+
+/* Something that was observed of a record's instances, for the rules to judge: the file that
+ * books a kind says above its name what the members mean in it. */
+typedef struct {
+    const char *kind; /* a static string */
+    int position, other; /* of arguments, from 0; -1: none */
+    int64_t value, limit;
+    const char *text; /* or NULL; that of the first instance is kept */
+    place_id place;   /* or 0 */
+} fact_event;
 
 /* All functions below need the GIL, except ledger_allocated and ledger_freed. In a forked
  * child, ledgers in files go on in files of the child's own; others end. */
@@ -302,10 +338,14 @@ const void *ledger_snapshot(ledger *book, size_t *size);
 /* Books that are being written to. Hooks pass straight through while it is 0. */
 extern int ledger_active;
 
-/* Books the event in every active ledger. */
-void ledger_book_copy(const copy_event *event);
-void ledger_book_borrow(const borrow_event *event);
+/* Books the event in every active ledger. `ticket` gets the records; NULL where nobody asks. */
+void ledger_book_copy(const copy_event *event, record_ticket *ticket);
+void ledger_book_borrow(const borrow_event *event, record_ticket *ticket);
 void ledger_book_temporary(const temporary_event *event);
+
+/* Books a fact about the records of a ticket, now or later; ledgers that were closed since, or are
+ * another process's by now, are passed over. */
+void ledger_book_fact(const record_ticket *about, const fact_event *fact);
 
 /* Books the beginning of a call. `resolve` fills library, function and declared names; it is called
  * only where a ledger meets the key first. */

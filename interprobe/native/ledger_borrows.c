@@ -28,8 +28,11 @@ new_borrow(ledger *book, const borrow_event *event)
 }
 
 void
-ledger_book_borrow(const borrow_event *event)
+ledger_book_borrow(const borrow_event *event, record_ticket *ticket)
 {
+    if (ticket != NULL) {
+        ticket->count = 0;
+    }
     for (int i = 0; i < ledger_active; i++) {
         ledger *book = ledger_active_books[i];
         entry_offset *slot = region_slot(book, &book->borrows, &event->key, sizeof event->key);
@@ -49,5 +52,6 @@ ledger_book_borrow(const borrow_event *event)
         }
         entry->bytes += bytes;
         entry->count++;
+        record_note(ticket, book, *slot);
     }
 }

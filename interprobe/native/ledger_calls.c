@@ -116,12 +116,13 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
                   void *context)
 {
     bool resolved = false;
-    ticket->bookings_count = 0;
+    ticket->record.count = 0;
+    ticket->is_first = false;
     ticket->measures_resident = false;
     if (thread_number == 0) {
         thread_number = __atomic_add_fetch(&threads_seen, 1, __ATOMIC_RELAXED);
     }
-    for (int i = 0; i < ledger_active && ticket->bookings_count < 4; i++) {
+    for (int i = 0; i < ledger_active && ticket->record.count < 4; i++) {
         ledger *book = ledger_active_books[i];
         entry_offset *slot = region_slot(book, &book->calls, &event->key, sizeof event->key);
         if (slot != NULL && *slot == 0) {
@@ -139,10 +140,11 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
         call_entry *entry = (call_entry *)(book->region + *slot);
         note_beginning(entry, event);
         /* A first call, and one after a long one, may be worth a look at its memory. */
+        ticket->is_first |= entry->count == 0;
         ticket->measures_resident |= entry->count == 0 || entry->was_long;
         entry_offset *in_flight = &region_header(book)->in_flight[thread_number % LEDGER_THREADS];
-        ticket->bookings[ticket->bookings_count++] =
-            (call_booking){book->serial, book->slot, *slot, *in_flight};
+        ticket->outer[ticket->record.count] = *in_flight;
+        record_note(&ticket->record, book, *slot);
         *in_flight = *slot;
     }
     ticket->resident_before = ticket->measures_resident ? resident_bytes() : 0;
@@ -158,15 +160,15 @@ ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t en
         uint64_t after = resident_bytes();
         growth = after > ticket->resident_before ? after - ticket->resident_before : 0;
     }
-    for (int i = 0; i < ticket->bookings_count; i++) {
-        const call_booking *booking = &ticket->bookings[i];
-        ledger *book = ledger_open_books[booking->slot];
-        if (book == NULL || book->serial != booking->ledger) {
+    for (int i = 0; i < ticket->record.count; i++) {
+        const record_booking *booking = &ticket->record.bookings[i];
+        ledger *book = record_ledger(booking);
+        if (book == NULL) {
             continue;
         }
         if (remainder != STILL_IN_INNER) {
             region_header(book)->in_flight[thread_number % LEDGER_THREADS] =
-                remainder == STILL_IN_OUTER ? booking->outer : 0;
+                remainder == STILL_IN_OUTER ? ticket->outer[i] : 0;
         }
         region_header(book)->last_ticks = ended;
         call_entry *entry = (call_entry *)(book->region + booking->entry);

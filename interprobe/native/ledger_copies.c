@@ -93,8 +93,11 @@ add_copy(copy_entry *entry, const copy_event *event)
 }
 
 void
-ledger_book_copy(const copy_event *event)
+ledger_book_copy(const copy_event *event, record_ticket *ticket)
 {
+    if (ticket != NULL) {
+        ticket->count = 0;
+    }
     for (int i = 0; i < ledger_active; i++) {
         ledger *book = ledger_active_books[i];
         entry_offset *slot = region_slot(book, &book->copies, &event->key, sizeof event->key);
@@ -107,6 +110,7 @@ ledger_book_copy(const copy_event *event)
             continue;
         }
         add_copy((copy_entry *)(book->region + *slot), event);
+        record_note(ticket, book, *slot);
         region_header(book)->last_ticks = event->ended;
     }
 }

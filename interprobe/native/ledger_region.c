@@ -67,7 +67,7 @@ void
 region_forget(ledger *book, bool whole)
 {
     entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->temporaries,
-                             &book->strings};
+                             &book->facts, &book->strings};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (whole) {
             free(tables[i]->slots);
@@ -202,6 +202,7 @@ region_place(ledger *book, place_id id)
 _Static_assert(sizeof(copy_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(call_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(borrow_key) % 8 == 0, "a key is hashed in words");
+_Static_assert(sizeof(fact_key) % 8 == 0, "a key is hashed in words");
 
 bool
 region_grow(ledger *book, entry_table *table, size_t key_size)

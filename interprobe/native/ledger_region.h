@@ -15,7 +15,7 @@ struct ledger {
     char *region;
     char *path;        /* of the file, or NULL */
     char *description; /* what ledger_describe was given last, or NULL */
-    entry_table copies, calls, borrows, temporaries;
+    entry_table copies, calls, borrows, temporaries, facts;
     entry_table strings;         /* by the text's hash */
     entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
     uint32_t place_room;
@@ -95,6 +95,23 @@ region_slot(ledger *book, entry_table *table, const void *key, size_t key_size)
         slot = (slot + 1) & (table->size - 1);
     }
     return &table->slots[slot];
+}
+
+/* Adds a record to a ticket, where there is one. */
+static inline void
+record_note(record_ticket *ticket, const ledger *book, entry_offset entry)
+{
+    if (ticket != NULL && ticket->count < 4) {
+        ticket->bookings[ticket->count++] = (record_booking){book->serial, book->slot, entry};
+    }
+}
+
+/* The ledger of a booking, or NULL where it was closed since. */
+static inline ledger *
+record_ledger(const record_booking *booking)
+{
+    ledger *book = ledger_open_books[booking->slot];
+    return book != NULL && book->serial == booking->ledger ? book : NULL;
 }
 
 #endif

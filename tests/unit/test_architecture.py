@@ -52,7 +52,7 @@ PARTS = {
     "recorder": (
         "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries",
+        " temporaries twin_records",
         "values native probes sites",
         "elftools msgspec numpy",
     ),
