@@ -76,6 +76,8 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .count = PyTuple_GET_SIZE(args),
         .array_behind = ctypes_array_behind,
         .layouts_behind = ctypes_layouts_behind,
+        .address_of = ctypes_address_of,
+        .integers_behind = ctypes_integers_behind,
         .resolve = resolve_call,
     };
     crossing now;
