@@ -77,7 +77,8 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "copy_groups cures demands element_types expressions shares",
+        "call_arguments copy_groups cures demands element_types expressions pointer_declarations "
+        "shares",
         "values wording",
         "",
     ),
