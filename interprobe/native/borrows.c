@@ -10,6 +10,7 @@
 #include "addresses.h"
 #include "frames.h"
 #include "ledger.h"
+#include "masks.h"
 #include "origin.h"
 #include "probe.h"
 #include "thread_local.h"
@@ -88,7 +89,12 @@ observe(PyObject *self, const char *manner, int requested, void *caller)
         .manner = manner,
         .given = &given,
     };
-    ledger_book_borrow(&event, NULL);
+    record_ticket ticket;
+    bool is_plain = PyArray_CheckExact(array);
+    ledger_book_borrow(&event, is_plain ? NULL : &ticket);
+    if (!is_plain) {
+        masks_book_borrow(&ticket, array);
+    }
     if (may_leak_address((uint32_t)event.key.origin)) {
         addresses_note(array, &given);
     }

@@ -5,6 +5,7 @@
 #include "addresses.h"
 #include "call_integers.h"
 #include "ledger.h"
+#include "record_text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -18,7 +19,7 @@ typedef struct {
 #define POINTED_LAYOUTS 16 /* of one call */
 
 /* What a binding knows of a call that is about to begin. */
-typedef struct {
+typedef struct callee {
     const char *binding; /* ctypes, pybind11, ...: a static string */
     uint64_t function;   /* identifies the callee: its address, or that of its definition */
     PyObject *callable;
@@ -36,6 +37,11 @@ typedef struct {
     /* Adds the integers in an argument that is no array, and behind it. Not NULL where `address_of` is
      * not. Runs no Python code. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
+    /* The value of an argument that is a number of the binding's own making; NULL where it has none such. */
+    bool (*number_of)(PyObject *argument, double *value);
+    /* Writes the layout of the struct that an argument is declared to point to; false where it is none.
+     * NULL where the binding declares nothing. May run Python code; called once per record. */
+    bool (*declared_record)(const struct callee *to, int position, record_text *out);
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

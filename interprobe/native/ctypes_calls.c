@@ -62,6 +62,20 @@ resolve_call(call_event *event, void *context)
     PyErr_Clear();
 }
 
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    bool found = ctypes_record_text(Py_TYPE(to->arguments[position]), out);
+    PyObject *argtypes = found ? NULL : argtypes_of->get(to->callable, argtypes_of->closure);
+    if (argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes)) {
+        PyObject *wanted = PyTuple_GET_ITEM(argtypes, position);
+        found = PyType_Check(wanted) && ctypes_record_text((PyTypeObject *)wanted, out);
+    }
+    Py_XDECREF(argtypes);
+    PyErr_Clear();
+    return found;
+}
+
 static PyObject *
 probed_call(PyObject *function, PyObject *args, PyObject *keywords)
 {
@@ -78,6 +92,8 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .layouts_behind = ctypes_layouts_behind,
         .address_of = ctypes_address_of,
         .integers_behind = ctypes_integers_behind,
+        .number_of = ctypes_number_of,
+        .declared_record = declared_record,
         .resolve = resolve_call,
     };
     crossing now;

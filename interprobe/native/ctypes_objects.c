@@ -27,16 +27,14 @@ typedef struct ctypes_object {
     PyObject *objects; /* what it keeps alive: an object, or a dict of them, or NULL */
 } ctypes_object;
 
-typedef enum { NOT_CTYPES, SIMPLE, POINTER, ARRAY, RECORD } ctypes_kind;
-
 static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Structure, Union */
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
 static PyObject *name_arr, *name_as_parameter, *name_type;
 
-static ctypes_kind
-kind_of_type(PyTypeObject *type)
+ctypes_kind
+ctypes_kind_of(PyTypeObject *type)
 {
     static const ctypes_kind kinds[] = {SIMPLE, POINTER, ARRAY, RECORD, RECORD};
     PyTypeObject *meta = Py_TYPE(type);
@@ -135,7 +133,7 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
         }
         return array;
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(keeper));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(keeper));
     if (kind == NOT_CTYPES) {
         return NULL;
     }
@@ -153,9 +151,31 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
     return array;
 }
 
-/* The letter by which ctypes tells its simple types apart: 'd', 'i', 'P', ...; NUL where there is none. */
-static char
-simple_code(PyTypeObject *type)
+bool
+ctypes_is_union(PyTypeObject *type)
+{
+    return PyType_IsSubtype(Py_TYPE(type), metatypes[4]);
+}
+
+PyTypeObject *
+ctypes_item_type(PyTypeObject *type)
+{
+    PyObject *item = _PyType_Lookup(type, name_type);
+    return item != NULL && PyType_Check(item) ? (PyTypeObject *)item : NULL;
+}
+
+Py_ssize_t
+ctypes_size_of(PyTypeObject *type)
+{
+    PyObject *size = PyObject_CallOneArg(size_of, (PyObject *)type);
+    Py_ssize_t bytes = size == NULL ? -1 : PyLong_AsSsize_t(size);
+    Py_XDECREF(size);
+    PyErr_Clear();
+    return bytes;
+}
+
+char
+ctypes_simple_code(PyTypeObject *type)
 {
     PyObject *letter = _PyType_Lookup(type, name_type);
     bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1;
@@ -201,7 +221,7 @@ ctypes_array_behind(PyObject *argument)
     if (type == reference_type) {
         return kept_array(referenced_object(argument), referenced_address(argument), KEEPER_DEPTH);
     }
-    ctypes_kind kind = kind_of_type(type);
+    ctypes_kind kind = ctypes_kind_of(type);
     PyArrayObject *array = NULL;
     if (kind == NOT_CTYPES) {
         if (PyArray_Check(argument)) {
@@ -241,7 +261,7 @@ reached_object(PyObject *argument)
     if (Py_IS_TYPE(argument, reference_type)) {
         object = referenced_object(argument);
     }
-    ctypes_kind kind = object == NULL ? NOT_CTYPES : kind_of_type(Py_TYPE(object));
+    ctypes_kind kind = object == NULL ? NOT_CTYPES : ctypes_kind_of(Py_TYPE(object));
     if (kind == POINTER && object == argument) {
         uintptr_t address = passed_address(object, kind);
         PyObject *kept = ((ctypes_object *)object)->objects, *key, *value;
@@ -254,7 +274,7 @@ reached_object(PyObject *argument)
             if (!PyDict_Next(kept, &at, &key, &value)) {
                 break;
             }
-            if (kind_of_type(Py_TYPE(value)) != NOT_CTYPES &&
+            if (ctypes_kind_of(Py_TYPE(value)) != NOT_CTYPES &&
                 (uintptr_t)ctypes_value(value) == address) {
                 object = value;
             }
@@ -291,7 +311,7 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
     } else if (Py_IS_TYPE(argument, reference_type)) {
         address = referenced_address(argument);
         kind = RECORD;
-    } else if ((kind = kind_of_type(Py_TYPE(argument))) != NOT_CTYPES) {
+    } else if ((kind = ctypes_kind_of(Py_TYPE(argument))) != NOT_CTYPES) {
         address = passed_address(argument, kind);
     }
     if (room > 0 && address != 0 && addresses_find(address, ADDRESS_INTERIOR, &out->kept)) {
@@ -311,7 +331,7 @@ ctypes_address_of(PyObject *argument)
     if (Py_IS_TYPE(argument, reference_type)) {
         return referenced_address(argument);
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
     if (kind == NOT_CTYPES) {
         PyTypeObject *type = Py_TYPE(argument);
         bool may_hold = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0;
@@ -321,7 +341,7 @@ ctypes_address_of(PyObject *argument)
         Py_XDECREF(array); /* the argument keeps it */
         return address;
     }
-    return kind == SIMPLE && simple_code(Py_TYPE(argument)) != 'P' ? 0
+    return kind == SIMPLE && ctypes_simple_code(Py_TYPE(argument)) != 'P' ? 0
                                                                    : passed_address(argument, kind);
 }
 
@@ -330,7 +350,7 @@ static bool
 add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner manner,
              call_integers *out)
 {
-    ctypes_kind kind = kind_of_type(type);
+    ctypes_kind kind = ctypes_kind_of(type);
     Py_ssize_t count = 1;
     if (kind == ARRAY) {
         PyObject *element = _PyType_Lookup(type, name_type);
@@ -338,10 +358,10 @@ add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner man
             return false;
         }
         type = (PyTypeObject *)element;
-        kind = kind_of_type(type);
+        kind = ctypes_kind_of(type);
         count = object->length;
     }
-    char code = kind == SIMPLE ? simple_code(type) : '\0';
+    char code = kind == SIMPLE ? ctypes_simple_code(type) : '\0';
     if (code == '\0' || strchr("hHiIlLqQ", code) == NULL || object->value == NULL) {
         return false;
     }
@@ -359,9 +379,9 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
     if (integers_add_number(out, argument) || argument == Py_None || PyFloat_CheckExact(argument)) {
         return;
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
     if (kind == SIMPLE) {
-        char code = simple_code(Py_TYPE(argument));
+        char code = ctypes_simple_code(Py_TYPE(argument));
         if (!add_elements((ctypes_object *)argument, Py_TYPE(argument), BY_VALUE, out)) {
             out->opaque |= code == 'P' && passed_address(argument, kind) != 0;
         }
@@ -372,6 +392,32 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
         out->opaque |= kind == POINTER && passed_address(argument, kind) != 0;
     } else if (!add_elements(reached, Py_TYPE(reached), BY_POINTER, out)) {
         integers_add_words(out, reached->value, reached->size);
+    }
+}
+
+bool
+ctypes_number_of(PyObject *argument, double *value)
+{
+    const ctypes_object *is = (ctypes_object *)argument;
+    if (ctypes_kind_of(Py_TYPE(argument)) != SIMPLE || is->value == NULL) {
+        return false;
+    }
+    call_integers whole = {.count = 0};
+    float single;
+    switch (ctypes_simple_code(Py_TYPE(argument))) {
+    case 'd':
+        memcpy(value, is->value, sizeof *value);
+        return true;
+    case 'f':
+        memcpy(&single, is->value, sizeof single);
+        *value = single;
+        return true;
+    default:
+        if (!add_elements(is, Py_TYPE(argument), BY_VALUE, &whole) || whole.count != 1) {
+            return false;
+        }
+        *value = (double)whole.of[0].value;
+        return true;
     }
 }
 
@@ -420,7 +466,7 @@ name_field(PyTypeObject *record, PyObject *field, Py_ssize_t offset, call_argume
 static void
 name_in_record(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
 {
-    for (PyTypeObject *each = type; each != NULL && kind_of_type(each) == RECORD;
+    for (PyTypeObject *each = type; each != NULL && ctypes_kind_of(each) == RECORD;
          each = each->tp_base) {
         PyObject *fields = PyObject_GetAttrString((PyObject *)each, "_fields_");
         PyObject *list = fields == NULL ? NULL : PySequence_Tuple(fields);
@@ -456,7 +502,7 @@ static void
 name_in_type(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
 {
     out->declared = type->tp_name; /* lives as long as the argument's own type, which refers to it */
-    ctypes_kind kind = depth == 0 ? NOT_CTYPES : kind_of_type(type);
+    ctypes_kind kind = depth == 0 ? NOT_CTYPES : ctypes_kind_of(type);
     if (kind == RECORD) {
         name_in_record(type, offset, out, depth);
     } else if (kind == ARRAY) {

@@ -78,7 +78,7 @@ PARTS = {
     ),
     "diagnosis": (
         "call_arguments copy_groups cures demands element_types expressions pointer_declarations "
-        "shares",
+        "record_layouts shares",
         "values wording",
         "",
     ),
