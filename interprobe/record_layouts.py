@@ -117,8 +117,8 @@ class Difference:
 
     Attributes:
         wanted: The member of the C struct.
-        found: The array's member there: the one that begins at the offset, or else one that C's member
-            overlaps.
+        found: The array's member there: the one that begins at the offset, or else one that C's
+            member overlaps.
         holder: The array's member of that name, where there is one.
         is_swap: Whether only the names differ: C's name is another member's in the array.
     """
@@ -172,8 +172,8 @@ def differences(declared: RecordLayout, given: RecordLayout) -> list[Difference]
         given: The array's records.
 
     Returns:
-        Nothing where both say the same of each byte, under whatever names. A member of C's that lies
-        where the array names none is no difference, unless the array has that name elsewhere.
+        Nothing where both say the same of each byte, under whatever names. A member of C's that
+        lies where the array names none is no difference, unless the array has that name elsewhere.
     """
     found = []
     for wanted in declared.members:
@@ -206,7 +206,7 @@ def differences(declared: RecordLayout, given: RecordLayout) -> list[Difference]
 
 
 def read_of_ones(declared: RecordLayout, given: RecordLayout, member: Member) -> str | None:
-    """What C reads for a member in an array whose members are all 1; None where it cannot be told."""
+    """What C reads for a member in an array whose members are all 1, or None if unknown."""
     code = _STRUCT_CODES.get(f"{member.kind}{member.size}")
     if code is None or given.size <= 0:
         return None

@@ -9,9 +9,9 @@ their numbers a meaning, such as units, are noted where their memory goes behind
 
 ## Why is this bad?
 
-A masked array is two arrays: the numbers, and a mask that says which of them count. Native code gets
-the first one. What lies under the mask, a fill value such as -9999 or whatever was there before, is
-summed, fitted and plotted as if it had been measured. No exception says so.
+A masked array is two arrays: the numbers, and a mask that says which of them count. Native code
+gets the first one. What lies under the mask, a fill value such as -9999 or whatever was there
+before, is summed, fitted and plotted as if it had been measured. No exception says so.
 
 ## Example
 
@@ -52,12 +52,14 @@ from interprobe.call_arguments import (
     FOREIGN_BINDINGS,
     Complaint,
     argument_text,
+    arguments_at,
     array_of,
     array_text,
     assigned_name,
     facts_of,
     findings_about_calls,
 )
+from interprobe.expressions import ArrayExpression, Operation, given_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
 from interprobe.trace import Argument, Borrow, Call, Fact, Trace
 from interprobe.wording import counted, layout_text
@@ -79,7 +81,7 @@ def check(trace: Trace) -> Iterator[Finding]:
         if fact is None or borrow.user_site in told or not _reads_numbers(borrow):
             continue
         if not _mask_is_given_too(trace, borrow):
-            yield _borrow_finding(index, borrow, fact)
+            yield _borrow_finding(trace, index, borrow, fact)
 
 
 def _dropped_masks(call: Call) -> list[Complaint]:
@@ -88,10 +90,9 @@ def _dropped_masks(call: Call) -> list[Complaint]:
     for fact, argument in facts_of(call, _MASK):
         given = layout_text(argument.given) if argument.given is not None else "a masked array"
         array = array_of(call, argument)
-        by_pointer = call.binding in FOREIGN_BINDINGS
-        what = f"a pointer to {array_text(array, 'a masked array')}" if by_pointer else "an array"
-        known = by_pointer and array is None
-        cause = f"{argument_text(call, argument)} is {what}{'' if known else ', which is masked'}"
+        pointer = "a pointer to " if call.binding in FOREIGN_BINDINGS else ""
+        what = f"{array_text(array)}, which is masked" if array is not None else "a masked array"
+        cause = f"{argument_text(call, argument)} is {pointer}{what}"
         found.append(
             Complaint(
                 severity=Severity.WARNING,
@@ -184,20 +185,37 @@ def _mask_is_given_too(trace: Trace, borrow: Borrow) -> bool:
     )
 
 
-def _borrow_finding(index: int, borrow: Borrow, fact: Fact) -> Finding:
+def _reader(trace: Trace, borrow: Borrow) -> tuple[str, ArrayExpression | None]:
+    """Who read the array, in the program's words, and the array's expression if it is certain."""
+    calls = {
+        (call.function, position)
+        for call in trace.calls
+        if call.user_site == borrow.user_site and call.binding not in FOREIGN_BINDINGS
+        for position, argument in arguments_at(call).items()
+        if argument.given is not None
+    }
+    if len(calls) != 1:
+        return borrow.consumer, None
+    function, position = calls.pop()
+    return function, given_array(borrow.user_site.expression, position)
+
+
+def _borrow_finding(trace: Trace, index: int, borrow: Borrow, fact: Fact) -> Finding:
     """Native code read a masked array in place."""
-    times = counted(borrow.count, "time", "times")
+    reader, array = _reader(trace, borrow)
+    what = f"{array_text(array)}, which is masked" if array is not None else "a masked array"
+    variable = "valid" if array is None or array.operation is not Operation.NAMED else array.text
     return Finding(
         rule=CODE,
         name=NAME,
         severity=Severity.WARNING,
         user_site=borrow.user_site,
         site=borrow.site,
-        subject=borrow.consumer,
-        cause=f"{borrow.consumer} reads a masked array in place. {_hidden_text(fact)}",
-        evidence=f"borrowed {times} ({borrow.requested}): {layout_text(borrow.layout)}, "
-        f"{_hidden_count(fact)} masked",
+        subject=reader,
+        cause=f"{reader} reads {what}, in place. {_hidden_text(fact)}",
+        evidence=f"borrowed {counted(borrow.count, 'time', 'times')} by {borrow.consumer} "
+        f"({borrow.requested}): {layout_text(borrow.layout)}, {_hidden_count(fact)} masked",
         records=[RecordIndex(list="borrows", index=index)],
         cost=Cost(seconds=0.0, bytes=0, share=0.0),
-        fix=_fix("valid", None),
+        fix=_fix(variable, array.text if array is not None else None),
     )
