@@ -11,6 +11,8 @@ _MEMBER = re.compile(
 )
 _MOST_ELEMENTS = 64
 """Of an array in a record, up to which each is compared by itself."""
+_LARGEST = 1 << 16
+"""Bytes of a record that is looked into."""
 _FAMILIES = {"i": "integer", "u": "integer", "b": "integer", "M": "integer", "m": "integer"}
 """Kinds of one size that are read alike."""
 _RAW_KINDS = frozenset("VSx")
@@ -208,7 +210,7 @@ def differences(declared: RecordLayout, given: RecordLayout) -> list[Difference]
 def read_of_ones(declared: RecordLayout, given: RecordLayout, member: Member) -> str | None:
     """What C reads for a member in an array whose members are all 1, or None if unknown."""
     code = _STRUCT_CODES.get(f"{member.kind}{member.size}")
-    if code is None or given.size <= 0:
+    if code is None or not 0 < given.size <= _LARGEST or member.end > _LARGEST:
         return None
     records = (member.end + given.size - 1) // given.size
     memory = bytearray(records * given.size)
