@@ -37,8 +37,8 @@ typedef struct callee {
     /* Adds the integers in an argument that is no array, and behind it. Not NULL where `address_of` is
      * not. Runs no Python code. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
-    /* The value of an argument that is a number of the binding's own making; NULL where it has none such. */
-    bool (*number_of)(PyObject *argument, double *value);
+    /* The value of an argument that is a float of the binding's own making; NULL where it has none such. */
+    bool (*float_of)(PyObject *argument, double *value);
     /* Writes the layout of the struct that an argument is declared to point to; false where it is none.
      * NULL where the binding declares nothing. May run Python code; called once per record. */
     bool (*declared_record)(const struct callee *to, int position, record_text *out);

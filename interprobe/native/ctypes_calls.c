@@ -92,7 +92,7 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .layouts_behind = ctypes_layouts_behind,
         .address_of = ctypes_address_of,
         .integers_behind = ctypes_integers_behind,
-        .number_of = ctypes_number_of,
+        .float_of = ctypes_float_of,
         .declared_record = declared_record,
         .resolve = resolve_call,
     };

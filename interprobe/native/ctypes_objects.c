@@ -396,29 +396,21 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
 }
 
 bool
-ctypes_number_of(PyObject *argument, double *value)
+ctypes_float_of(PyObject *argument, double *value)
 {
     const ctypes_object *is = (ctypes_object *)argument;
     if (ctypes_kind_of(Py_TYPE(argument)) != SIMPLE || is->value == NULL) {
         return false;
     }
-    call_integers whole = {.count = 0};
+    char code = ctypes_simple_code(Py_TYPE(argument));
     float single;
-    switch (ctypes_simple_code(Py_TYPE(argument))) {
-    case 'd':
-        memcpy(value, is->value, sizeof *value);
-        return true;
-    case 'f':
+    if (code == 'f') {
         memcpy(&single, is->value, sizeof single);
-        *value = single;
-        return true;
-    default:
-        if (!add_elements(is, Py_TYPE(argument), BY_VALUE, &whole) || whole.count != 1) {
-            return false;
-        }
-        *value = (double)whole.of[0].value;
-        return true;
+        *value = (double)single;
+    } else if (code == 'd') {
+        memcpy(value, is->value, sizeof *value);
     }
+    return code == 'f' || code == 'd';
 }
 
 /* An attribute that is a non-negative number, or -1; no exception. */

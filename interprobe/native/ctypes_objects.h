@@ -41,8 +41,8 @@ int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 /* The address that a call gets for an argument; 0 where it gets a value. Runs no Python. */
 uintptr_t ctypes_address_of(PyObject *argument);
 
-/* The value of a c_double, c_float or an integer of ctypes; false for all else. Runs no Python. */
-bool ctypes_number_of(PyObject *argument, double *value);
+/* The value of a c_double or a c_float; false for all else. Runs no Python. */
+bool ctypes_float_of(PyObject *argument, double *value);
 
 /* The integers in an argument, and behind it: see callee.integers_behind. */
 void ctypes_integers_behind(PyObject *argument, call_integers *out);

@@ -76,15 +76,18 @@ is_told_the_mask(const begun_call *call, int position, const char *mask)
 
 /* Whether an argument is the number that the first hidden element holds: "missing" in C's eyes too. */
 static bool
-is_told_the_value(const begun_call *call, const char *value)
+is_told_the_value(const begun_call *call, int position, const char *value)
 {
+    bool whole = call->arguments[position].given.kind != 'f'; /* a length is no missing float */
     for (int i = 0; value[0] != '\0' && i < call->given; i++) {
         PyObject *argument = call->to->arguments[i];
         char text[32] = "";
         double number = 0;
         if (PyFloat_Check(argument)) {
             number = PyFloat_AS_DOUBLE(argument);
-        } else if (call->to->number_of == NULL || !call->to->number_of(argument, &number)) {
+        } else if (whole && PyLong_Check(argument)) {
+            number = (double)(int64_t)PyLong_AsUnsignedLongLongMask(argument);
+        } else if (call->to->float_of == NULL || !call->to->float_of(argument, &number)) {
             continue;
         }
         snprintf(text, sizeof text, "%.6g", number);
@@ -128,7 +131,7 @@ before(const begun_call *call, void *memory)
         const layout *is = &call->arguments[i].given;
         mask_extent extent;
         if (array != NULL && masks_read((PyObject *)array, &extent)) {
-            if (is_told_the_mask(call, i, extent.mask) || is_told_the_value(call, extent.value)) {
+            if (is_told_the_mask(call, i, extent.mask) || is_told_the_value(call, i, extent.value)) {
                 continue;
             }
             if (by_memory) {
