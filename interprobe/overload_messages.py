@@ -17,8 +17,8 @@ class Parameter:
 
     Attributes:
         name: Its name, ``arg0`` where it has none.
-        demand: What it asks of an array; None where it is no array and no number, so that nothing is
-            known of what it takes.
+        demand: What it asks of an array; None where it is neither an array nor a number, so that
+            nothing is known of what it takes.
     """
 
     name: str
@@ -90,7 +90,7 @@ def _parameter(word: str) -> Parameter:
 
 
 def _array_demand(annotation: str) -> Demand:
-    """What ``NDArray[numpy.float64]`` or ``ndarray[dtype=float64, shape=(*, 3), order='C']`` asks."""
+    """What ``NDArray[numpy.float64]`` or ``ndarray[dtype=float64, order='C']`` asks."""
     dtype = re.search(r"dtype=([\w.]+)", annotation)
     dtype = dtype or re.search(r"\bnumpy\.((?!typing|ndarray)\w+)", annotation)
     demand = Demand(

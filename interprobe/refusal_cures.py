@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from interprobe.expressions import Operation
 from interprobe.findings import Fix
+from interprobe.refusals import resized
 from interprobe.refused_arguments import RefusedArgument
 from interprobe.trace import Layout
 
@@ -44,7 +45,7 @@ def cure(binding: str, refused: RefusedArgument) -> Fix:
         )
     if part.number:
         return Fix(text="Pass the one element that is meant, or call the function for each.")
-    if part.item_size is not None or given.dtype.startswith("void"):
+    if given.dtype.startswith("void") or (part.item_size is not None and _dtype(refused) is None):
         return Fix(
             text="Give the array the C structure's own layout: "
             "`np.dtype([...], align=True)` pads records as C does, a packed structure wants "
@@ -52,6 +53,8 @@ def cure(binding: str, refused: RefusedArgument) -> Fix:
         )
     if part.ndim is not None:
         return Fix(text=_axes_text(given, part.ndim), code=_axes_code(refused, part.ndim))
+    if part.deeper:
+        return Fix(text="Give the array the number of dimensions that the function takes.")
     if part.lengths is not None:
         return Fix(text="Pass an array of that shape; the function takes no other.")
     if part.writeable and part.dtype is None and part.form is None and not part.native:
@@ -70,9 +73,9 @@ def conversion(refused: RefusedArgument, array: str) -> str:
         array: The array's source text.
     """
     part, given = refused.part, refused.given
-    dtype = part.dtype or (given.dtype if part.native else None)
+    dtype = _dtype(refused)
     keyword = f", dtype={_numpy_code(dtype)}" if dtype is not None else ""
-    if part.dtype is None and part.type_text is not None:
+    if dtype is None and part.type_text is not None:
         keyword = f", dtype={part.type_text if part.type_text.isidentifier() else 'wanted'}"
     if part.aligned and not keyword:
         return f"{_operand(refused, array)}.copy()"
@@ -81,6 +84,14 @@ def conversion(refused: RefusedArgument, array: str) -> str:
     # An array in Fortran order may stay in it where no order was asked for.
     keeps = part.form is None and given.order == "F"
     return f"np.{'asarray' if keeps else 'ascontiguousarray'}({array}{keyword})"
+
+
+def _dtype(refused: RefusedArgument) -> str | None:
+    """The element type that the array has to be given, where it is known."""
+    part, given = refused.part, refused.given
+    if part.dtype is None and part.item_size is not None:
+        return resized(given.dtype, part.item_size)
+    return part.dtype or (given.dtype if part.native else None)
 
 
 def _names(refused: RefusedArgument) -> tuple[str, str]:
@@ -147,7 +158,7 @@ def _pointer(binding: str, refused: RefusedArgument) -> Fix:
     array, target = _names(refused)
     part, given = refused.part, refused.given
     if part.type_text == "ndarray":
-        return Fix(text="Pass the array itself: what `ndpointer` declares checks and converts it.")
+        return Fix(text="Pass the array itself; the function gets its memory by its own means.")
     code = ""
     wanted = part.dtype or given.dtype
     if given.order != "C" or wanted != given.dtype or given.byteorder == ">":
@@ -173,7 +184,7 @@ def _pointer(binding: str, refused: RefusedArgument) -> Fix:
     pointed = f"ctypes.POINTER(ctypes.{element})" if element else "ctypes.c_void_p"
     return Fix(
         text="Pass a pointer to the array's memory, or better, declare the parameter with "
-        f"`numpy.ctypeslib.ndpointer(dtype={_numpy_code(wanted)}, flags=\"C_CONTIGUOUS\")` in "
+        f'`numpy.ctypeslib.ndpointer(dtype={_numpy_code(wanted)}, flags="C_CONTIGUOUS")` in '
         "`argtypes`: then arrays that fit are taken as they are, and others are refused.",
         code=f"{code}pointer = {operand}.ctypes.data_as({pointed})",
     )

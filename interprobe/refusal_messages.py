@@ -1,4 +1,4 @@
-"""Understands the messages with which bindings refuse arrays: Cython's, NumPy's, f2py's and more."""
+"""Understands the messages with which bindings refuse arrays."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _says(expression: str, demand: Demand) -> None:
     _pattern(expression)(lambda match: Refusal(demand))
 
 
-# --- Cython -----------------------------------------------------------------------------------
+# --- Cython --------------------------------------------------------------------------------------
 
 
 @_pattern(r"Buffer dtype mismatch, expected (.+?) but got (.+?)(?: in '(\w+)[\w.]*')?$")
@@ -96,10 +96,18 @@ def _one_dimension(match: re.Match[str]) -> None:
 
 _says(r"(Big|Little)-endian buffer not supported", Demand(native=True))
 _says(r"Buffer and memoryview are not contiguous in the same dimension", Demand(form="contiguous"))
+
+
+@_pattern(r"^Argument '(\w+)' has incorrect type \(expected numpy\.ndarray, got (memoryview)\)")
+def _wrapped_array(match: re.Match[str]) -> Refusal:
+    demand = Demand(pointer=True, type_text="ndarray", passed=match[2])
+    return Refusal(demand, name=match[1])
+
+
 _says(r"^No matching signature found", Demand(any_type=True))
 _says(r"cannot include dtype '[Mm]' in a buffer", Demand(exportable=True))
 
-# --- SWIG, with and without numpy.i -------------------------------------------------------------
+# --- SWIG, with and without numpy.i --------------------------------------------------------------
 
 
 @_pattern(r"Array of type '(.+?)' required\.\s+Array of type '(.+?)' given")
@@ -176,9 +184,7 @@ _says(r"argument must be an ndarray$", Demand(pointer=True, type_text="ndarray")
 @_pattern(r"initializer for ctype '(?:const )?([\w ]+?) ?\*' must be a [^,]+, "
           r"not (?:cdata )?'?([^']+)")  # fmt: skip
 def _cffi_pointer(match: re.Match[str]) -> Refusal:
-    demand = Demand(
-        pointer=True, dtype=numpy_name(match[1]), type_text=match[1], passed=match[2]
-    )
+    demand = Demand(pointer=True, dtype=numpy_name(match[1]), type_text=match[1], passed=match[2])
     return Refusal(demand)
 
 
@@ -186,7 +192,7 @@ _says(r"only (integer scalar|length-1|0-dimensional|size-1) arrays can be conver
       Demand(number=True))  # fmt: skip
 _says(r"^must be real number, not (numpy\.)?ndarray", Demand(number=True))
 
-# --- f2py ------------------------------------------------------------------------------------------
+# --- f2py ----------------------------------------------------------------------------------------
 
 
 @_pattern(r"(\d+)-th dimension must be (?:fixed to|at least|at most) (-?\d+) but got (\d+)")
@@ -200,9 +206,9 @@ def _f2py_rank(match: re.Match[str]) -> Refusal:
     return Refusal(Demand(ndim=int(match[2]), held_ndim=int(match[1])))
 
 
-@_pattern(r"intent\((?:inout|inplace|cache)\b.*?array.*?--? ?(.+)$|intent\(\w+\) array must be (.+)$")
+@_pattern(r"intent\((?:inout|inplace|cache)\b[^)]*\) array\b(.+)$")
 def _f2py_in_place(match: re.Match[str]) -> Refusal | None:
-    said = match[1] or match[2]
+    said = match[1]
     size = re.search(r"expected elsize=(\d+)", said)
     types = re.search(r"input '(.)' not compatible to '(.)'", said)
     codes = {"f": "float32", "d": "float64", "F": "complex64", "D": "complex128"}
@@ -216,13 +222,17 @@ def _f2py_in_place(match: re.Match[str]) -> Refusal | None:
     return Refusal(demand) if demand != Demand() else None
 
 
-# --- NumPy's C API, Python's buffers and whatever extensions say in their own words ----------------
+# --- NumPy's C API, Python's buffers and whatever extensions say in their own words --------------
 
 
 @_pattern(r"Cannot cast array data from dtype\('(.+?)'\) to dtype\('(.+?)'\) according to")
 def _unsafe_cast(match: re.Match[str]) -> Refusal | None:
     held, wanted = numpy_name(match[1]), numpy_name(match[2])
     return Refusal(Demand(dtype=wanted, held=held)) if wanted is not None else None
+
+
+_says(r"object of too small depth for desired array", Demand(deeper=1))
+_says(r"object too deep for desired array", Demand(deeper=-1))
 
 
 @_pattern(r"argument (\d+) must be read-write bytes-like object, not numpy\.ndarray")
@@ -236,33 +246,41 @@ def _read_only_buffer(match: re.Match[str]) -> Refusal:
 
 
 _says(r"'ndarray' object cannot be (converted|cast) (to|as) 'PyArray", Demand(any_type=True))
-_says(r"\b(WRITEBACKIFCOPY base|(output|source) (array|buffer)|array|assignment destination|buffer"
-      r"( source array)?|memoryview|\w+) (is|must) not (be )?(writ(e?)able|read-?only)"
-      r"|(array|base|destination|buffer|memoryview|argument|^\w+) is read-?only\b"
-      r"|must be writ(e?)able|array is not writ(e?)able|not writ(e?)able",
-      Demand(writeable=True))  # fmt: skip
-_says(r"\bnot fortran[- ](contiguous|ordered)|must be (in )?(fortran|f)[- _]?(contiguous|order)"
-      r"|expected an? (fortran|f)[- ]?(contiguous|order)|column[- ]major", Demand(form="F"))
+_says(
+    r"\b(is|are) (not writ(e?)able|read-?only)\b|must (be writ(e?)able|not be read-?only)",
+    Demand(writeable=True),
+)
+_says(
+    r"\bnot fortran[- ](contiguous|ordered)|must be (in )?(fortran|f)[- _]?(contiguous|order)"
+    r"|expected an? (fortran|f)[- ]?(contiguous|order)|column[- ]major",
+    Demand(form="F"),
+)
 _says(r"\bnot C[- ]contiguous|must be (in )?C[- _]?(contiguous|order)"
       r"|expected an? C[- ]?(contiguous|order)|row[- ]major", Demand(form="C"))  # fmt: skip
+# NumPy's C API and Python's buffers mean C order where they say no more than "contiguous".
 _says(r"\b(is )?not contiguous|must be (\w+ )?contiguous|expected an? contiguous"
-      r"|contiguous array (is )?(required|expected|needed)", Demand(form="contiguous"))  # fmt: skip
+      r"|contiguous array (is )?(required|expected|needed)", Demand(form="C"))  # fmt: skip
 _says(r"must be aligned|not aligned|misaligned|expected an? aligned", Demand(aligned=True))
 _says(r"native byte ?order|byte-swapped", Demand(native=True))
 
 
-@_pattern(r"(?:dtype|data type|array|elements?|type)\b[^.]*?\b(?:must|should|expected|has to|needs to|"
-          r"required)\b[^.]*?\b((?:np\.|numpy\.)?(?:u?int|float|complex)\d+|double|float)\b")
-@_pattern(r"\b(?:expect(?:ed|s)|requires?|must be)\b(?: (?:an?|of|type|dtype|the|array|ndarray))* "
-          r"((?:np\.|numpy\.)?(?:u?int|float|complex)\d+|double)\b")  # fmt: skip
-def _own_words_type(match: re.Match[str]) -> Refusal | None:
-    dtype = numpy_name(match[1])
-    return Refusal(Demand(dtype=dtype)) if dtype is not None else None
+_TYPE_NAMES = r"\b((?:np\.|numpy\.)?(?:u?int|float|complex)\d+|double)\b"
 
 
-@_pattern(r"\b(?:must|should|expected|expects|requires?|has to)\b[^.]*?\b(\d|one|two|three)"
-          r"(?:[- ]?D\b|[- ]dimension)")  # fmt: skip
-def _own_words_dimensions(match: re.Match[str]) -> Refusal:
+@_pattern(r"\b(?:must|should|expect|has to|have to|needs? to|requires?|only)\w*\b(.*)$")
+def _own_words(match: re.Match[str]) -> Refusal | None:
+    # What the callee got instead comes after what it wanted.
+    wanted = re.split(r"\b(?:got|but|instead|given|not|found|received)\b", match[1])[0]
+    types = {numpy_name(name) for name in re.findall(_TYPE_NAMES, wanted)}
     words = {"one": 1, "two": 2, "three": 3}
-    number = match[1].lower()
-    return Refusal(Demand(ndim=words[number] if number in words else int(number)))
+    axes = {
+        words.get(number.lower()) or int(number)
+        for number in re.findall(
+            r"\b(\d|one|two|three)(?:[- ]?D\b|[- ]dimension)", wanted, re.IGNORECASE
+        )
+    }
+    # Where it would take one of several, the array's own is none of them, but which to choose?
+    demand = Demand(
+        dtype=types.pop() if len(types) == 1 else None, ndim=axes.pop() if len(axes) == 1 else None
+    )
+    return Refusal(demand) if demand != Demand() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
@@ -105,6 +105,7 @@ class Demand:
         passed: Type of the object that was passed, as the message names it.
         any_type: Whether it would take one of several element types, which it does not name.
         exportable: Whether it needs a dtype that the buffer protocol can describe.
+        deeper: Whether it wants more dimensions (1) or fewer (-1), however many.
     """
 
     dtype: str | None = None
@@ -123,6 +124,7 @@ class Demand:
     passed: str | None = None
     any_type: bool = False
     exportable: bool = False
+    deeper: int = 0
 
 
 @dataclass(frozen=True)
@@ -169,10 +171,12 @@ def unmet(given: Layout, demand: Demand) -> Demand | None:
         number=demand.number and prod(given.shape) != 1,
         any_type=demand.any_type,
         exportable=demand.exportable,
+        deeper=demand.deeper,
     )
     if demand.pointer:
-        kept = {"dtype": demand.dtype, "type_text": demand.type_text, "passed": demand.passed}
-        return replace(part, pointer=True, **kept)
+        return Demand(
+            pointer=True, dtype=demand.dtype, type_text=demand.type_text, passed=demand.passed
+        )
     return part if part != Demand() else None
 
 
@@ -191,7 +195,7 @@ def _wrong_size(given: Layout, wanted: int | None) -> bool:
 
 def _has_form(given: Layout, form: Form | None) -> bool:
     """Whether an array's elements lie as asked for."""
-    if form is None or given.order == "C" and form != "F":
+    if form is None or (given.order == "C" and form != "F"):
         return True
     if form == "contiguous":
         return given.order == "F"
@@ -235,7 +239,7 @@ def failures(given: Layout, part: Demand, array: str) -> list[str]:
             f"reads arrays through the buffer protocol, which has no code for the {held} "
             f"that {array} holds"
         )
-    if part.item_size is not None:
+    if part.item_size is not None and not part.type_text:
         clauses.append(
             f"takes elements of {bytes_text(part.item_size)}, but those of {array} "
             f"have {bytes_text(item_size(given))}"
@@ -250,10 +254,16 @@ def failures(given: Layout, part: Demand, array: str) -> list[str]:
             f"takes an array with {_axes(part.ndim)}, but {array} has "
             f"{len(given.shape)}: its shape is {shape_text(given.shape)}"
         )
+    elif part.deeper:
+        clauses.append(
+            f"takes an array with {'more' if part.deeper > 0 else 'fewer'} dimensions than the "
+            f"{len(given.shape)} of {array}"
+        )
     elif part.lengths is not None:
         wanted = ", ".join("any" if length is None else str(length) for length in part.lengths)
+        comma = "," if len(part.lengths) == 1 else ""
         clauses.append(
-            f"takes an array of shape ({wanted}), but the shape of {array} is "
+            f"takes an array of shape ({wanted}{comma}), but the shape of {array} is "
             f"{shape_text(given.shape)}"
         )
     if part.form is not None:
@@ -278,7 +288,7 @@ def failures(given: Layout, part: Demand, array: str) -> list[str]:
 def _pointer_text(part: Demand) -> str:
     """What was wanted and passed where one of both is a pointer; the array's name follows."""
     if part.type_text == "ndarray":
-        return "takes the array itself, but was given a pointer to"
+        return f"takes the array itself, but was given a {part.passed or 'pointer'} of"
     target = part.type_text or part.dtype
     wanted = f"a pointer to `{target}`" if target else "a pointer"
     if part.passed is None or part.passed.endswith("ndarray"):
@@ -317,3 +327,16 @@ def _lie_text(given: Layout) -> str:
     if given.order == "C":
         return "has them row after row (C order)"
     return gaps_text(given)
+
+
+def resized(dtype: str, size: int) -> str | None:
+    """The element type of the same kind with another size, by NumPy's name.
+
+    Args:
+        dtype: Such as ``float32``.
+        size: In bytes.
+    """
+    kind = re.match(r"float|complex|u?int", dtype)
+    name = f"{kind[0]}{8 * size}" if kind is not None else ""
+    known = _NUMPY_NAME.fullmatch(name) is not None and size in (1, 2, 4, 8, 16)
+    return name if known else None

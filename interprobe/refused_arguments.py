@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -70,10 +71,17 @@ def refused_arguments(call: Call, text: str) -> list[RefusedArgument]:
     refusal = parsed_refusal(text)
     if refusal is None:
         return []
-    if refusal.demand.number and refusal.position is None:
-        if call.binding not in _CONVERTED_BY_BINDING:
-            return []
-    return _of_refusal(refusal, arrays, values)
+    sure = refusal.position is not None or call.binding in _CONVERTED_BY_BINDING
+    if refusal.demand.number and not sure:
+        return []
+    named = _named_in(text, values)
+    found = [
+        each
+        for each in _of_refusal(refusal, arrays, values)
+        if not named or each.position in named or refusal.position is not None
+    ]
+    # The message says nothing by which one array could be told from another.
+    return [] if refusal.demand.deeper and len(found) > 1 else found
 
 
 def _is_the_argument_itself(argument: Argument) -> bool:
@@ -89,18 +97,35 @@ def _of_refusal(
     found = []
     for position, given in arrays.items():
         value = values[position] if position < len(values) else None
-        if refusal.position not in (None, position):
+        if refusal.position not in (None, position) or not _may_be(refusal, value):
             continue
-        if None not in (refusal.name, value and value.keyword) and value.keyword != refusal.name:  # type: ignore[union-attr]
-            continue
-        if demand.pointer and demand.passed is not None and value is not None:
-            if demand.passed.endswith("ndarray") and value.wrapped:
-                continue
         part = unmet(given, demand)
         if part is not None:
             name = refusal.name or (value.keyword if value is not None else None)
             found.append(_argument(position, given, part, value, name))
     return _distinct(found)
+
+
+def _may_be(refusal: Refusal, value: PassedValue | None) -> bool:
+    """Whether a message can speak of a value, by how the call passes it."""
+    if value is None:
+        return True
+    if refusal.name is not None and value.keyword not in (None, refusal.name):
+        return False
+    passed = refusal.demand.passed
+    return not (value.wrapped and passed is not None and passed.endswith("ndarray"))
+
+
+def _named_in(text: str, values: list[PassedValue]) -> set[int]:
+    """The arguments that a message calls by the name that the program gives them."""
+    found = set()
+    for position, value in enumerate(values):
+        names = {value.keyword, value.array.text if value.array is not None else None}
+        # One letter may be a word or a unit as well.
+        words = [name for name in names if name is not None and len(name) > 1]
+        if any(re.search(rf"\b{re.escape(word)}\b", text) for word in words):
+            found.add(position)
+    return found
 
 
 def _of_overloads(

@@ -132,9 +132,16 @@ def _refused(trace: Trace, index: int, call: Call) -> Refused | None:
     arguments = refused_arguments(call, raised.text)
     if not arguments:
         return None
-    status = _exit_status(trace, call.process)
-    ended = "unhandled" in facts and status not in (None, 0)
+    ended = "unhandled" in facts and _ended_badly(trace, call.process)
     return Refused(index, call, raised, arguments, ended)
+
+
+def _ended_badly(trace: Trace, process: int) -> bool:
+    """Whether a process can have ended with an exception."""
+    status = _exit_status(trace, process)
+    # Of a recording from inside, and of child processes, no status is known; only the former can
+    # show an exception, as a notebook does, and go on.
+    return process != 0 if status is None else status != 0
 
 
 def _exit_status(trace: Trace, process: int) -> int | None:
@@ -164,7 +171,7 @@ def _finding(trace: Trace, group: list[Refused]) -> Finding:
         user_site=call.user_site,
         site=call.site,
         subject=call.function,
-        cause="\n".join([*causes, _ending(trace, call.process, ended=ended)]),
+        cause="\n".join(filter(None, [*causes, _ending(trace, call.process, ended=ended)])),
         evidence=(
             f"{counted(count, 'call', 'calls')} of {call.function} in {file_name(call.library)} "
             f"raised {listed(messages)}, given {listed(layouts)}; in all "
@@ -178,7 +185,8 @@ def _finding(trace: Trace, group: list[Refused]) -> Finding:
 
 def _message(raised: Fact) -> str:
     """The exception's own words on one line, without the arguments that pybind11 appends."""
-    text = " ".join((raised.text or "").partition("\nInvoked with")[0].split())
+    text = (raised.text or "").partition("\nInvoked with")[0]
+    text = " ".join(text.replace("The following argument types are supported:", "").split())
     return text if len(text) <= LONGEST_MESSAGE else f"{text[:LONGEST_MESSAGE]}..."
 
 
@@ -188,23 +196,31 @@ def _cause(refused: Refused) -> str:
     lines = []
     for argument in refused.arguments:
         clauses = failures(argument.given, argument.part, argument.text)
-        lines.append(f"{function} {listed(clauses)}.")
+        lines.append(f"{function} {'; it also '.join(clauses)}.")
     if len(lines) == 1:
         return lines[0]
+    if refused.arguments[0].part.any_type:
+        given = listed(
+            f"{each.text}: {each.given.dtype} with "
+            f"{counted(len(each.given.shape), 'dimension', 'dimensions')}"
+            for each in refused.arguments
+        )
+        return f"{function} was compiled for several combinations of types, but not for {given}."
     return f"The message does not say which argument it was. {' '.join(lines)}"
 
 
-def _ending(trace: Trace, process: int, *, ended: bool) -> str:
-    """What became of the exception."""
+def _ending(trace: Trace, process: int, *, ended: bool) -> str | None:
+    """What became of the exception, as far as it is known."""
+    status = _exit_status(trace, process)
     if ended:
-        status = _exit_status(trace, process)
-        return f"Nothing handled the exception: the program ended, with exit status {status}."
-    if _exit_status(trace, process) == 0:
+        shown = f", with exit status {status}" if status is not None else ""
+        return f"Nothing handled the exception: the program ended with it{shown}."
+    if status == 0:
         return (
-            "The program handled the exception and went on, which is right where it tries one way "
-            "and has another."
+            "The program went on after the exception, which is right where it tries one way and "
+            "has another."
         )
-    return "The callee did nothing with the array: it raised the exception instead."
+    return None
 
 
 def _fix(group: list[Refused]) -> Fix:
