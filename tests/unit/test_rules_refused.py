@@ -133,6 +133,13 @@ REFUSED = [
     ("k(cube)", "ValueError: too many axes: 3 (effrank=3), expected rank=2", "2 dimensions"),
 ]  # fmt: skip
 
+CURED = [
+    (expression, text)
+    for expression, text, _ in REFUSED
+    if not any(words in text for words in ("in method", "depth", "too deep", "0-th dimension"))
+]
+"""Those that another array cures: not a pointer, and not a shape that only the program knows."""
+
 BY_CTYPES = [
     ("k(s)", "array must have data type float64", "takes float64"),
     ("k(m)", "array must have 1 dimension(s)", "1 dimension"),
@@ -262,15 +269,11 @@ def test_a_call_that_raised_nothing_yields_nothing() -> None:
     assert findings(called("k(d)", [argument(0, None, GAP)])) == []
 
 
-@pytest.mark.parametrize(("expression", "text", "said"), REFUSED)
-def test_the_cure_makes_an_array_that_meets_the_demand(
-    expression: str, text: str, said: str
-) -> None:
+@pytest.mark.parametrize(("expression", "text"), CURED)
+def test_the_cure_makes_an_array_that_meets_the_demand(expression: str, text: str) -> None:
     record = call(expression, text, *arrays_of(expression))
     (refused,) = refused_arguments(record, text)
     (found,) = findings(record)
-    if refused.part.pointer or refused.part.deeper or refused.part.lengths:
-        pytest.skip("not cured by another array")
     assert refused.array is not None
     names: dict[str, Any] = {"np": np, **ARRAYS}
     exec(found.fix.code, names)

@@ -17,6 +17,10 @@ def of_double(double[:] values):
     return values.shape[0]
 
 
+def of_long(long[:] values):
+    return values.shape[0]
+
+
 def of_matrix(double[:, :] values):
     return values.shape[0]
 
