@@ -108,6 +108,10 @@ class Recorder:
 
     def _end(self, book: native.Ledger) -> None:
         book.pause()
+        # What Python shows when nothing has handled it; an excepthook may have taken it away.
+        shown = getattr(sys, "last_value", None)
+        if isinstance(shown, BaseException):
+            native.note_unhandled(shown)
         self._describe(book)
         book.seal()
         probes.release()

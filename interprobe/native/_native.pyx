@@ -61,6 +61,9 @@ cdef extern from "extension_calls.h":
     bint extension_calls_scan_statement(object name, object names)
     unsigned long long extension_calls_unwatched()
 
+cdef extern from "refusals.h":
+    void refusals_note_unhandled(object exception)
+
 cdef extern from "ledger.h":
     ctypedef struct ledger:
         pass
@@ -266,6 +269,11 @@ def import_settled(list statements):
 def unwatched_extension_functions():
     """How many functions were found while all places for them were taken."""
     return extension_calls_unwatched()
+
+
+def note_unhandled(exception):
+    """Book on the call that raised an exception, or what led to it, that nothing handled it."""
+    refusals_note_unhandled(exception)
 
 
 def set_ownership(list user, list library, list interprobe):
