@@ -31,20 +31,29 @@ enum {
     SOURCES = 16,  /* elements of what it was made from */
     WIDEST = 16,   /* bytes compared of one element */
     FILTER = 1024, /* counters by address: most arrays are no followed block */
+    BESIDE = 6,    /* other arrays among a call's arguments */
 };
 
 /* `position` is the argument that the copy stood for, -1: not known; `value` how many of the sampled
  * elements were changed, `limit` how many were sampled; `text` the first that was: "1 became 2"; `place`
- * where the conversion was made. Booked of the copy, and of the call that wrote into it. By what the
- * call gave back: */
+ * where the conversion was made. Booked of the copy, and of the call that wrote into it. By what else came
+ * of the call; in all but the last case, it changed no other array that it was given, and was given
+ * nothing else that it could have changed: */
 static const char lost_for_nothing[] = "write_lost_none_returned"; /* None */
 static const char lost_for_zero[] = "write_lost_zero_returned";    /* 0, of ctypes or cffi: a status */
 static const char lost_for_integer[] = "write_lost_integer_returned"; /* another integer, of these */
-static const char lost_for_result[] = "write_lost_result_returned";   /* anything else */
+static const char lost_for_result[] = "write_lost_result_returned";   /* anything else came of it */
 /* The same of a copy that a library made, and that changed by whatever the library did with it. */
 static const char dropped_changed[] = "write_dropped_in_library";
 
 typedef enum { EMPTY, LIVE, DROPPED } block_state;
+
+/* An array among a call's arguments, and what it held. */
+typedef struct {
+    const char *data;
+    npy_intp nbytes; /* -1: its elements are not side by side, and no hash was taken */
+    uint64_t contents;
+} array_beside;
 
 typedef struct {
     block_state state;
@@ -69,6 +78,9 @@ typedef struct {
     int sources;
     const char *source_at[SOURCES];
     char source_before[SOURCES][WIDEST];
+    /* The other arguments of the call in which it is, or was made. */
+    int beside_count; /* -1: not known */
+    array_beside beside[BESIDE];
     /* The latest call that it was an argument of, if that changed it. */
     const char *written; /* the fact's kind; NULL: none did */
     record_ticket call;
@@ -86,6 +98,14 @@ static uint8_t filter[FILTER];
 static unsigned live; /* entries that are not empty */
 
 static THREAD_LOCAL uint64_t calls_begun; /* crossings of this thread, while blocks are followed */
+/* The latest call of a thread that was given arrays: conversions are made at its beginning. */
+typedef struct {
+    uint64_t crossing;
+    int count;
+    array_beside arrays[BESIDE]; /* without their contents */
+} latest_call;
+
+static THREAD_LOCAL latest_call *latest; /* NULL: none yet */
 static THREAD_LOCAL unsigned dropped;     /* entries that wait for the end of a crossing of it */
 
 static inline uint8_t *
@@ -137,8 +157,9 @@ count_changes(followed_block *block)
         }
         if (changed++ == 0) {
             char old[ELEMENT_TEXT], new[ELEMENT_TEXT];
-            element_describe(block->kind, block->elsize, block->byteorder, block->before[i], old);
-            element_describe(block->kind, block->elsize, block->byteorder, now, new);
+            element_describe(block->kind, block->elsize, block->byteorder, block->before[i],
+                             false, old);
+            element_describe(block->kind, block->elsize, block->byteorder, now, false, new);
             block->text[0] = '\0';
             if (old[0] != '\0') {
                 snprintf(block->text, sizeof block->text, "%s became %s", old, new);
@@ -169,6 +190,36 @@ source_lives_unchanged(const followed_block *block)
     return block->source_serial != 0 &&
            allocations_serial(block->source_block) == block->source_serial &&
            source_is_as_it_was(block);
+}
+
+static uint64_t
+hash_of(const array_beside *array)
+{
+    uint64_t hash = 0xcbf29ce484222325u, word = 0;
+    npy_intp words = array->nbytes / 8;
+    int samples = elements_sampled(words, SAMPLED);
+    for (int i = 0; i < samples; i++) {
+        memcpy(&word, array->data + 8 * elements_index(words, samples, i), 8);
+        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+        hash ^= hash >> 33;
+    }
+    word = 0;
+    memcpy(&word, array->data + 8 * words, (size_t)(array->nbytes % 8));
+    return (hash ^ word) * 0xFF51AFD7ED558CCDu;
+}
+
+/* Notes what the other arrays hold that the call was given. */
+static void
+note_beside(followed_block *block, const latest_call *call, const char *own)
+{
+    block->beside_count = 0;
+    for (int i = 0; i < call->count; i++) {
+        if (call->arrays[i].data != own) {
+            array_beside *noted = &block->beside[block->beside_count++];
+            *noted = call->arrays[i];
+            noted->contents = noted->nbytes < 0 ? 0 : hash_of(noted);
+        }
+    }
 }
 
 static void
@@ -237,8 +288,12 @@ converted_blocks_follow(const record_ticket *copy, const position *at, const lay
     block->elements = to->nbytes / to->elsize;
     block->samples = elements_sampled(block->elements, SAMPLED);
     block->written = NULL;
+    block->beside_count = -1;
     take_sample(block);
     note_source(block, source, from);
+    if (latest != NULL && block->crossing != 0 && latest->crossing == block->crossing) {
+        note_beside(block, latest, from->data);
+    }
     uint8_t *counter = filter_of(block->data);
     *counter += *counter < UINT8_MAX;
     live++;
@@ -258,15 +313,38 @@ typedef struct {
     } given[4]; /* followed blocks among the arguments */
 } given_blocks;
 
+static inline void
+note_latest(const begun_call *call)
+{
+    if (latest == NULL && thread_local_make((void **)&latest, sizeof *latest) == NULL) {
+        return;
+    }
+    latest->crossing = call->serial;
+    latest->count = 0;
+    for (int i = 0; i < call->given; i++) {
+        const layout *given = &call->arguments[i].given;
+        if (call->arrays[i] == NULL) {
+            continue;
+        }
+        if (latest->count == BESIDE) {
+            latest->crossing = 0; /* more than can be compared */
+            return;
+        }
+        latest->arrays[latest->count++] = (array_beside){
+            given->data, given->contiguous_c || given->contiguous_f ? given->nbytes : -1, 0};
+    }
+}
+
 static void
 before_call(const begun_call *call, void *memory)
 {
     given_blocks *noted = memory;
     noted->count = 0;
+    note_latest(call);
+    calls_begun++;
     if (live == 0) {
         return;
     }
-    calls_begun++;
     for (int i = 0; i < call->count && noted->count < 4; i++) {
         const call_argument *argument = &call->arguments[i];
         if (!argument->has_layout || *filter_of(argument->given.data) == 0) {
@@ -276,6 +354,10 @@ before_call(const begun_call *call, void *memory)
             &followed[allocations_serial(argument->given.data) % FOLLOWED];
         if (block->state == LIVE && block->data == argument->given.data) {
             take_sample(block); /* what happened up to now was not this call's doing */
+            block->beside_count = -1;
+            if (latest != NULL && latest->crossing == call->serial) {
+                note_beside(block, latest, block->data);
+            }
             noted->given[noted->count].block = block;
             noted->given[noted->count].serial = block->serial;
             noted->given[noted->count++].position = argument->position;
@@ -283,19 +365,69 @@ before_call(const begun_call *call, void *memory)
     }
 }
 
-static const char *
-kind_by_result(const callee *to, PyObject *result)
+/* Whether a callee can change nothing of an argument that is no array. */
+static bool
+is_plain_value(PyObject *argument)
 {
+    PyTypeObject *type = Py_TYPE(argument);
+    if (argument == Py_None || type == &PyLong_Type || type == &PyFloat_Type ||
+        type == &PyBool_Type || type == &PyComplex_Type || type == &PyUnicode_Type ||
+        type == &PyBytes_Type || PyArray_IsScalar(argument, Generic)) {
+        return true;
+    }
+    if (type == &PyTuple_Type) {
+        bool plain = PyTuple_GET_SIZE(argument) <= 8;
+        for (Py_ssize_t i = 0; plain && i < PyTuple_GET_SIZE(argument); i++) {
+            PyObject *item = PyTuple_GET_ITEM(argument, i);
+            plain = !PyTuple_Check(item) && is_plain_value(item);
+        }
+        return plain;
+    }
+    const PyTypeObject *base = type->tp_base; /* c_int and its kin are passed by value */
+    return base != NULL && strcmp(base->tp_name, "_ctypes._SimpleCData") == 0 &&
+           strcmp(type->tp_name, "c_void_p") != 0 && strcmp(type->tp_name, "c_char_p") != 0;
+}
+
+/* Whether the call changed, or may have changed, anything of its arguments but the block. */
+static bool
+changed_others(const callee *to, const followed_block *block, int position)
+{
+    if (block->beside_count < 0 || to->count > CALL_ARGUMENTS) {
+        return true;
+    }
+    bool changed = false;
+    for (Py_ssize_t i = 0; i < to->count && !changed; i++) {
+        PyArrayObject *array = i == position ? NULL : to->array_behind(to->arguments[i]);
+        if (i == position || array == NULL) {
+            changed = i != position && !is_plain_value(to->arguments[i]);
+            continue;
+        }
+        const array_beside *noted = NULL;
+        for (int k = 0; k < block->beside_count; k++) {
+            noted = block->beside[k].data == PyArray_DATA(array) ? &block->beside[k] : noted;
+        }
+        changed = PyArray_DATA(array) != block->source &&
+                  (noted == NULL || noted->nbytes < 0 || noted->nbytes != PyArray_NBYTES(array) ||
+                   noted->contents != hash_of(noted));
+        Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
+    }
+    return changed;
+}
+
+static const char *
+kind_of_loss(const callee *to, const followed_block *block, int position, PyObject *result)
+{
+    bool by_address = strcmp(to->binding, "ctypes") == 0 || strcmp(to->binding, "cffi") == 0;
+    bool integer = by_address && PyLong_CheckExact(result);
+    if ((result != Py_None && !integer) || changed_others(to, block, position)) {
+        return lost_for_result;
+    }
     if (result == Py_None) {
         return lost_for_nothing;
     }
-    bool by_address = strcmp(to->binding, "ctypes") == 0 || strcmp(to->binding, "cffi") == 0;
-    if (by_address && PyLong_CheckExact(result)) {
-        int overflow = 0;
-        long value = PyLong_AsLongAndOverflow(result, &overflow);
-        return value == 0 && overflow == 0 ? lost_for_zero : lost_for_integer;
-    }
-    return lost_for_result;
+    int overflow = 0;
+    long value = PyLong_AsLongAndOverflow(result, &overflow);
+    return value == 0 && overflow == 0 ? lost_for_zero : lost_for_integer;
 }
 
 static void
@@ -355,7 +487,7 @@ settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
                         : position == -1 ? source_lives_unchanged(block)
                                          : false;
             if (lost) {
-                book(block, kind_by_result(to, result), position, &ticket->record);
+                book(block, kind_of_loss(to, block, position, result), position, &ticket->record);
             }
         }
         forget(block);
@@ -377,9 +509,9 @@ after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject
         }
         block->written = NULL;
         if (result != NULL && (block->changed = count_changes(block)) > 0) {
-            block->written = kind_by_result(to, result);
-            block->call = ticket->record;
+                        block->call = ticket->record;
             block->position = noted->given[i].position;
+            block->written = kind_of_loss(to, block, block->position, result);
             block->call_number = calls_begun;
             block->call_at = frames_position_key();
             block->thread = &calls_begun;

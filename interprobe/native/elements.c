@@ -155,10 +155,10 @@ element_read(char kind, npy_intp elsize, char byteorder, const char *at)
 
 /* The shortest text that reads back as the same float of that size; returns its length. */
 static int
-write_float(npy_intp size, const char *at, char *text, size_t room)
+write_float(npy_intp size, const char *at, bool exact, char *text, size_t room)
 {
     double value = (double)float_value(size, at);
-    int most = size == 2 ? 5 : size == 4 ? 9 : 17;
+    int most = size == 2 && !exact ? 5 : size == 4 ? 9 : 17;
     int length = 0;
     for (int digits = 1; digits <= most; digits++) {
         /* CPython's own, which writes a point in every locale. */
@@ -169,7 +169,8 @@ write_float(npy_intp size, const char *at, char *text, size_t room)
         length = snprintf(text, room, "%s", written);
         double back = PyOS_string_to_double(written, NULL, NULL);
         PyMem_Free(written);
-        bool same = size == 2   ? fabs(back - value) <= fabs(value) / 8192
+        bool same = exact     ? back == value
+                    : size == 2   ? fabs(back - value) <= fabs(value) / 8192
                     : size == 4 ? (float)back == (float)value
                                 : back == value;
         if (same || isnan(value)) {
@@ -181,7 +182,8 @@ write_float(npy_intp size, const char *at, char *text, size_t room)
 }
 
 void
-element_describe(char kind, npy_intp elsize, char byteorder, const char *at, char text[ELEMENT_TEXT])
+element_describe(char kind, npy_intp elsize, char byteorder, const char *at, bool exact,
+                 char text[ELEMENT_TEXT])
 {
     char room[WIDEST];
     text[0] = '\0';
@@ -198,11 +200,11 @@ element_describe(char kind, npy_intp elsize, char byteorder, const char *at, cha
     } else if (kind == 'u') {
         snprintf(text, ELEMENT_TEXT, "%llu", (unsigned long long)unsigned_value(elsize, at));
     } else if (kind == 'f') {
-        write_float(elsize, at, text, ELEMENT_TEXT);
+        write_float(elsize, at, exact, text, ELEMENT_TEXT);
     } else {
         char imaginary[40];
-        int used = write_float(elsize / 2, at, text, 40);
-        write_float(elsize / 2, at + elsize / 2, imaginary, sizeof imaginary);
+        int used = write_float(elsize / 2, at, exact, text, 40);
+        write_float(elsize / 2, at + elsize / 2, exact, imaginary, sizeof imaginary);
         const char *sign = imaginary[0] == '-' ? "" : "+";
         snprintf(text + used, (size_t)(ELEMENT_TEXT - used), "%s%sj", sign, imaginary);
     }

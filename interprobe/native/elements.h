@@ -17,10 +17,11 @@ element_number element_read(char kind, npy_intp elsize, char byteorder, const ch
 
 enum { ELEMENT_TEXT = 96 };
 
-/* Writes an element as Python shows it: 16777217, 0.1, 1+2j. GIL held; an exception that is set
+/* Writes an element as Python shows it: 16777217, 0.1, 1+2j; `exact`: with all digits that tell a float
+ * from what it was rounded from. GIL held; an exception that is set
  * stays set. */
 void element_describe(char kind, npy_intp elsize, char byteorder, const char *at,
-                      char text[ELEMENT_TEXT]);
+                      bool exact, char text[ELEMENT_TEXT]);
 
 /* How many of `elements` are looked at: all of a few, else `most`. */
 static inline int

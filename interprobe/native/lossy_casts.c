@@ -134,8 +134,9 @@ lossy_casts_compare(const record_ticket *copy, const layout *from, const layout 
         }
         char read[ELEMENT_TEXT], written[ELEMENT_TEXT], text[2 * ELEMENT_TEXT + 8];
         element_describe(from->kind, from->elsize, from->byteorder, element_at(from, first[loss]),
-                         read);
-        element_describe(to->kind, to->elsize, to->byteorder, element_at(to, first[loss]), written);
+                         false, read);
+        element_describe(to->kind, to->elsize, to->byteorder, element_at(to, first[loss]),
+                         true, written);
         snprintf(text, sizeof text, "%s became %s", read, written);
         ledger_book_fact(copy, &(fact_event){.kind = kinds[loss],
                                              .position = -1,
