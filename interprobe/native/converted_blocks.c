@@ -553,14 +553,26 @@ nobody_looked_since(const followed_block *block)
 
 /* Whether the user's own code is still at the call of a library inside of which the copy was made. */
 static bool
-user_is_still_there(const followed_block *block)
+user_is_still_there(const followed_block *block, position *now)
 {
     if (block->user_frame == NULL || block->here == block->user) {
         return false;
     }
-    position now;
-    frames_locate(&now);
-    return now.user_frame == block->user_frame && now.user == block->user;
+    frames_locate(now);
+    return now->user_frame == block->user_frame && now->user == block->user;
+}
+
+static bool
+holds_block(PyObject *object, void *block)
+{
+    if (!PyArray_Check(object)) {
+        return false;
+    }
+    PyArrayObject *owner = (PyArrayObject *)object;
+    while (PyArray_BASE(owner) != NULL && PyArray_Check(PyArray_BASE(owner))) {
+        owner = (PyArrayObject *)PyArray_BASE(owner);
+    }
+    return PyArray_DATA(owner) == block;
 }
 
 static void
@@ -578,7 +590,8 @@ judge(followed_block *block)
         return;
     }
     bool inside = block->crossing != 0 && block->crossing == crossings_innermost();
-    if (!inside && !user_is_still_there(block)) {
+    position now;
+    if (!inside && !user_is_still_there(block, &now)) {
         forget(block);
         return;
     }
@@ -589,7 +602,9 @@ judge(followed_block *block)
         block->state = DROPPED; /* what the call gives back decides */
         dropped++;
     } else {
-        if (source_lives_unchanged(block)) {
+        /* What a library converts of its own making is its own affair. */
+        if (source_lives_unchanged(block) &&
+            frames_user_holds(&now, holds_block, (void *)block->source_block)) {
             book(block, dropped_changed, -1, NULL);
         }
         forget(block);
