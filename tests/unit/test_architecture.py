@@ -77,7 +77,7 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "copy_groups cures demands element_types expressions shares",
+        "call_words copy_groups cures demands element_types expressions shares",
         "values wording",
         "",
     ),
