@@ -24,6 +24,7 @@ typedef struct {
     PyObject *callable;
     PyObject *const *arguments; /* borrowed, `count` long */
     Py_ssize_t count;
+    PyObject *keywords; /* a tuple or dict of names, of the last arguments in its order; or NULL */
     /* The array behind an argument: a new reference, or NULL. Runs no Python code. */
     PyArrayObject *(*array_behind)(PyObject *argument);
     /* Fills `out`, up to `room`, for an argument without a live array, and returns how many; the

@@ -45,7 +45,7 @@ void extension_definitions_visit(slot_visitor visit, void *context);
 /* Begins a crossing; `call` is the caller's storage, which must stay until crossing_end. */
 static inline bool
 extension_begin(crossing *now, watched_call *call, const function_facts *facts, uint64_t identity,
-                PyObject *callable, PyObject *const *arguments, Py_ssize_t count)
+                PyObject *callable, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
     Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
     *call = (watched_call){
@@ -55,6 +55,7 @@ extension_begin(crossing *now, watched_call *call, const function_facts *facts, 
             .callable = callable,
             .arguments = arguments + selves,
             .count = count - selves,
+            .keywords = keywords,
             .array_behind = extension_array_behind,
             .resolve = extension_resolve,
         },

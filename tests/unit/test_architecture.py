@@ -77,8 +77,8 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "copy_groups cures demands element_types expressions overload_messages refusal_cures"
-        " refusal_messages refusals refused_arguments shares",
+        "call_words copy_groups cures demands element_types expressions overload_messages"
+        " refusal_cures refusal_messages refusals refused_arguments shares",
         "values wording",
         "",
     ),
