@@ -91,7 +91,9 @@ _CTYPES_NAMES: dict[str, str] = {
     "uintptr_t": "c_size_t",
     "off_t": "c_int64",
     "wchar_t": "c_wchar",
-    **{f"{sign}int{bits}_t": f"c_{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    **{
+        f"{sign}int{bits}_t": f"c_{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)
+    },
 }
 
 
@@ -200,7 +202,9 @@ def _standard(name: str) -> CType | None:
     return CType("bool", name, 1) if name == "bool" else None
 
 
-def ctypes_code(type_: CType, *, returned: bool = False, classes: frozenset[str] = frozenset()) -> str:
+def ctypes_code(
+    type_: CType, *, returned: bool = False, classes: frozenset[str] = frozenset()
+) -> str:
     """The ctypes expression that declares a C type.
 
     Args:

@@ -83,9 +83,7 @@ def _preprocessed(path: str) -> str:
         raise HeaderError(f"{path!r} cannot be read without a C compiler: install one (gcc)")
     command = [compiler, "-E", "-P", "-x", "c", *(f"-D{each}" for each in _DIALECT), path]
     try:
-        done = subprocess.run(
-            command, capture_output=True, timeout=_LONGEST_SECONDS, check=False
-        )
+        done = subprocess.run(command, capture_output=True, timeout=_LONGEST_SECONDS, check=False)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise HeaderError(f"{path!r} cannot be preprocessed: {error}") from error
     if done.returncode != 0:
@@ -303,7 +301,9 @@ class _Reader:
                 layout = self._layout("", inner, depth) if hasattr(inner, "decls") else None
             if layout is None:
                 return 0
-            return max((self._alignment(each.type, None, depth - 1) for each in layout.members), default=1)
+            return max(
+                (self._alignment(each.type, None, depth - 1) for each in layout.members), default=1
+            )
         if type_.kind == "complex":
             return type_.size // 2
         return type_.size

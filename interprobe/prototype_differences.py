@@ -97,11 +97,8 @@ def _numbers(declared: CType, true: CType) -> Difference | None:
         )
     if declared.kind == true.kind and declared.size == true.size:
         return None
-    if "complex" in (declared.kind, true.kind) or declared.kind != true.kind:
-        if declared.kind in _NUMBERS or true.kind in _NUMBERS:
-            return _error(
-                f"C takes {_a(true)} and looks for it in another register than the one that it is in"
-            )
+    if declared.kind in _NUMBERS or true.kind in _NUMBERS:
+        return _error(f"C takes {_a(true)} and looks for it in another register than it is in")
     return _error(
         f"C takes {_a(true)} of {_bytes(true.size)} and gets the bits of one of {declared.size}"
     )
@@ -206,9 +203,7 @@ def layout_differences(ours: StructLayout, theirs: StructLayout) -> list[Differe
         if ours.size == theirs.size:
             return []  # padding that is spelled out, or members that are joined
         found.append(
-            _error(
-                f"C's structure has {len(theirs.members)} members, not {len(ours.members)}"
-            )
+            _error(f"C's structure has {len(theirs.members)} members, not {len(ours.members)}")
         )
     for member, true in zip(ours.members, theirs.members, strict=False):
         if member.offset != true.offset:

@@ -1,4 +1,4 @@
-"""C prototypes as values: the types of a function's parameters and result, and structures' layouts."""
+"""C prototypes as values: parameters, results, and the layouts of structures."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ class Prototype(msgspec.Struct, frozen=True):
     @property
     def declaration(self) -> str:
         """The prototype as C writes it, on one line."""
-        listed = [
-            declared(each.type.spelling, each.name or "") for each in self.parameters
-        ] + (["..."] if self.variadic else [])
+        listed = [declared(each.type.spelling, each.name or "") for each in self.parameters] + (
+            ["..."] if self.variadic else []
+        )
         return declared(self.returns.spelling, f"{self.name}({', '.join(listed) or 'void'})")
 
     def layout_of(self, type_: CType) -> StructLayout | None:
@@ -164,7 +164,8 @@ def qualified(type_: CType, qualifier: str) -> CType:
     if type_.kind == "pointer":
         if "(*" in type_.spelling:
             return msgspec.structs.replace(
-                type_, spelling=type_.spelling.replace("(*", f"(*{qualifier} ", 1).replace(" )", ")")
+                type_,
+                spelling=type_.spelling.replace("(*", f"(*{qualifier} ", 1).replace(" )", ")"),
             )
         gap = "" if type_.spelling.endswith("*") else " "
         return msgspec.structs.replace(type_, spelling=f"{type_.spelling}{gap}{qualifier}")

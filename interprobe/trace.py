@@ -136,6 +136,8 @@ class Returns(msgspec.Struct, frozen=True):
     """As the binding writes it: ``c_int``, also where nothing is declared; ``None``."""
     true: str | None
     """The type in the callee's own prototype, where that could be read."""
+    integer: int | None = None
+    """What Python read the first time, where that was an integer."""
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -13,8 +13,10 @@
 
 /* How a function is declared. text: ctypes' name of its restype ("None", and "callable" for a Python
  * function), or cffi's type of the whole function; value: the function's address in its library's own
- * tables, -1 where it lies in none; limit: the length of argtypes, -1 where none are declared. */
+ * tables, -1 where it lies in none; limit: the length of argtypes, UNCOUNTED where they are an iterator,
+ * -1 where none are declared. */
 static const char DECLARED[] = "declared";
+enum { UNCOUNTED = 1 << 20 };
 
 /* An integer argument that its declared type cannot hold. value: the integer, where it fits 64 bits;
  * limit: bytes of the declared type, 4 where none is declared; text: the sign of that type. */
@@ -22,6 +24,9 @@ static const char CUT_INTEGER[] = "cut_integer";
 
 /* A negative integer for a signed type of at most 4 bytes. value: the integer. */
 static const char NEGATIVE_INTEGER[] = "negative_integer";
+
+/* The integer that a function returned first, as ctypes read it. value: the integer. */
+static const char RETURNED_INTEGER[] = "returned_integer";
 
 static PyGetSetDef *argtypes_of, *restype_of; /* ctypes' own getters */
 static PyObject *simple_base;                 /* _ctypes._SimpleCData */
@@ -72,19 +77,26 @@ ctypes_is_known(void)
     return argtypes_of != NULL;
 }
 
-/* The declared types of a function's arguments: a new reference to a tuple, or NULL. Runs no Python
- * code, sets no exception. */
+/* What a program gave as argtypes, a new reference: any sequence or iterator, which ctypes keeps as it
+ * is; NULL where it gave nothing. Runs no Python code, sets no exception. */
 static PyObject *
 argtypes(PyObject *function)
 {
     PyObject *own = argtypes_of->get(function, argtypes_of->closure);
-    if (own != NULL && PyTuple_Check(own)) {
+    if (own != NULL && own != Py_None) {
         return own;
     }
     Py_XDECREF(own);
     /* CFUNCTYPE(...) keeps them in the type that it makes. */
     PyObject *of_type = _PyType_Lookup(Py_TYPE(function), name_argtypes);
-    return of_type != NULL && PyTuple_Check(of_type) ? Py_NewRef(of_type) : NULL;
+    return of_type != NULL && of_type != Py_None ? Py_NewRef(of_type) : NULL;
+}
+
+/* Whether argtypes are a list or tuple, whose items can be looked at. */
+static bool
+is_listed(PyObject *types)
+{
+    return PyTuple_Check(types) || PyList_Check(types);
 }
 
 /* ctypes' name of a declared type; a class derived from a simple type is that simple type. */
@@ -135,7 +147,9 @@ book_ctypes(const begun_call *call)
     PyObject *types = argtypes(function);
     PyObject *returned = restype_of->get(function, restype_of->closure);
     if (returned != NULL) {
-        book_declared(call, type_name(returned), types == NULL ? -1 : PyTuple_GET_SIZE(types));
+        int64_t count = types == NULL ? -1 : UNCOUNTED;
+        count = types != NULL && is_listed(types) ? PySequence_Fast_GET_SIZE(types) : count;
+        book_declared(call, type_name(returned), count);
     }
     Py_XDECREF(returned);
     Py_XDECREF(types);
@@ -168,10 +182,13 @@ static int
 declared_bytes(PyObject *types, Py_ssize_t position, bool *is_signed)
 {
     *is_signed = true;
-    if (types == NULL || position >= PyTuple_GET_SIZE(types)) {
+    if (types != NULL && !is_listed(types)) {
+        return 0;
+    }
+    if (types == NULL || position >= PySequence_Fast_GET_SIZE(types)) {
         return (int)sizeof(int);
     }
-    PyObject *declared = PyTuple_GET_ITEM(types, position);
+    PyObject *declared = PySequence_Fast_GET_ITEM(types, position);
     if (!PyType_Check(declared)) {
         return 0;
     }
@@ -256,5 +273,21 @@ before(const begun_call *call, void *memory)
     }
 }
 
-static call_check prototype_facts = {.memory = 0, .before = before};
+static void
+after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result, void *memory)
+{
+    if (!ticket->is_first || result == NULL || !PyLong_CheckExact(result) ||
+        strcmp(to->binding, "ctypes") != 0) {
+        return;
+    }
+    int overflow;
+    int64_t number = PyLong_AsLongLongAndOverflow(result, &overflow);
+    if (overflow == 0) {
+        const fact_event fact = {
+            .kind = RETURNED_INTEGER, .position = -1, .other = -1, .value = number};
+        ledger_book_fact(&ticket->record, &fact);
+    }
+}
+
+static call_check prototype_facts = {.memory = 0, .before = before, .after = after};
 REGISTER_CALL_CHECK(prototype_facts)
