@@ -126,6 +126,8 @@ class Argument(msgspec.Struct, frozen=True):
     """The array behind the pointer, or None where there is none."""
     owner_site: Site | None = None
     role: str | None = None
+    freed: Layout | None = None
+    """The array that the pointer once led to: it was freed before the call, and ``given`` is None."""
 
 
 class Call(msgspec.Struct, frozen=True):
