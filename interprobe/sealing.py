@@ -140,9 +140,7 @@ def _in_words(call: Call) -> str:
             order = "strided" if array.order == "strided" else f"{array.order} order"
             shape = "x".join(map(str, array.shape)) or "a single element"
             lost = "" if argument.given is not None else ", freed before the call"
-            given.append(
-                f"argument {argument.position + 1} {array.dtype} {shape} in {order}{lost}"
-            )
+            given.append(f"argument {argument.position + 1} {array.dtype} {shape} in {order}{lost}")
     where = f"{call.user_site.file}:{call.user_site.line}"
     arrays = f" ({', '.join(given)})" if given else ""
     library = os.path.basename(call.library)

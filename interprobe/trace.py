@@ -127,7 +127,7 @@ class Argument(msgspec.Struct, frozen=True):
     owner_site: Site | None = None
     role: str | None = None
     freed: Layout | None = None
-    """The array that the pointer once led to: it was freed before the call, and ``given`` is None."""
+    """The array that the pointer led to until it was freed, before the call; ``given`` is None."""
 
 
 class Call(msgspec.Struct, frozen=True):

@@ -369,7 +369,7 @@ addresses_find(uintptr_t address, enum address_match match, kept_layout *out)
         clear = find_interior(address, &best);
     }
     if (best == NULL) {
-        return quarantine_find(address, out);
+        return quarantine_find(address, match, out);
     }
     if (!clear) {
         return false;

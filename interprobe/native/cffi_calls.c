@@ -94,6 +94,17 @@ cffi_array_behind(PyObject *argument)
     return (PyArrayObject *)Py_XNewRef(array);
 }
 
+uintptr_t
+cffi_address(PyObject *argument)
+{
+    for (int i = 0; i < called_types_used; i++) {
+        if (Py_IS_TYPE(argument, called_types[i])) {
+            return (uintptr_t)((cdata_object *)argument)->c_data;
+        }
+    }
+    return 0;
+}
+
 /* Whether a CData object points to a function; others are called in error. */
 static bool
 is_function(PyObject *object)
@@ -144,6 +155,7 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         .arguments = PySequence_Fast_ITEMS(args),
         .count = PyTuple_GET_SIZE(args),
         .array_behind = extension_array_behind,
+        .layouts_behind = extension_layouts_behind,
         .resolve = resolve_call,
     };
     crossing now;

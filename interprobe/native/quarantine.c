@@ -79,6 +79,12 @@ take_over(void *data, uint64_t bytes, uint64_t serial)
     return true;
 }
 
+bool
+quarantine_is_empty(void)
+{
+    return bare.first == bare.next && held.first == held.next;
+}
+
 static const quarantined_block *
 block_around(const ring *in, uintptr_t address)
 {
@@ -91,7 +97,7 @@ block_around(const ring *in, uintptr_t address)
 }
 
 bool
-quarantine_find(uintptr_t address, kept_layout *out)
+quarantine_find(uintptr_t address, enum address_match match, kept_layout *out)
 {
     if (address <= UINT32_MAX) { /* as likely a plain number */
         return false;
@@ -100,7 +106,8 @@ quarantine_find(uintptr_t address, kept_layout *out)
     if (found == NULL && held.bytes != 0) {
         found = block_around(&held, address);
     }
-    if (found == NULL) {
+    if (found == NULL ||
+        (match == ADDRESS_EXACT && address != (uintptr_t)found->given.kept.is.data)) {
         return false;
     }
     addresses_copy_layout(out, &found->given.kept);

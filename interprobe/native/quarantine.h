@@ -14,9 +14,12 @@ typedef struct {
     place_id freed_at; /* the line that was running then */
 } quarantined_block;
 
-/* Whether `address` lies in such a block; then `out` is the layout of the array that lay there, and
- * `out->freed` its serial number. GIL held. */
-bool quarantine_find(uintptr_t address, kept_layout *out);
+/* Whether `address` lies in such a block (ADDRESS_EXACT: is what was given away of it); then `out` is
+ * the layout of the array that lay there, and `out->freed` its serial number. GIL held. */
+bool quarantine_find(uintptr_t address, enum address_match match, kept_layout *out);
+
+/* Whether no block is withheld: then no address lies in one. */
+bool quarantine_is_empty(void);
 
 /* The block with a serial number, or NULL where it has been given back. Valid until Python code runs
  * or an array is freed. GIL held. */
