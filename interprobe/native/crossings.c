@@ -104,6 +104,8 @@ crossing_begin(crossing *now, const callee *to)
                 argument->freed = pointed[k].kept.freed;
                 argument->given = pointed[k].kept.is;
                 if (argument->freed != 0) {
+                    /* Where the binding names no types, that much is known. */
+                    argument->declared = PyLong_CheckExact(to->arguments[i]) ? "int" : NULL;
                     hash = mix(mix(hash, class_of(&argument->given)), FREED);
                 }
             }

@@ -184,7 +184,7 @@ def _dangling(call: Call) -> list[Dangling]:
             member=(argument.name or "") if argument is not None else "",
             array=argument.freed if argument is not None else None,
             lies_there=argument is not None and argument.given is not None,
-            integer=argument is not None and _is_integer(call, argument),
+            integer=argument is not None and _is_integer(argument),
             passed=position in of_kind.get("pointer passed while the array lived", {}),
             written=position in of_kind.get("freed array written", {}),
             fact=fact,
@@ -195,13 +195,11 @@ def _dangling(call: Call) -> list[Dangling]:
     return found
 
 
-def _is_integer(call: Call, argument: Argument) -> bool:
+def _is_integer(argument: Argument) -> bool:
     """Whether the callee may take the argument for a mere number."""
     if argument.given is not None:
         return False
-    if argument.declared is None:
-        return call.binding not in {"ctypes", "cffi"}
-    return _INTEGERS.match(argument.declared) is not None
+    return argument.declared is not None and _INTEGERS.match(argument.declared) is not None
 
 
 def _severity(call: Call, item: Dangling) -> Severity:
