@@ -138,11 +138,12 @@ def _in_words(call: Call) -> str:
     """A crossing that did not return, with what it was given."""
     given = []
     for argument in call.arguments:
-        if argument.given is not None:
-            array = argument.given
+        array = argument.given or argument.freed
+        if array is not None:
             order = "strided" if array.order == "strided" else f"{array.order} order"
             shape = "x".join(map(str, array.shape)) or "a single element"
-            given.append(f"argument {argument.position + 1} {array.dtype} {shape} in {order}")
+            lost = "" if argument.given is not None else ", freed before the call"
+            given.append(f"argument {argument.position + 1} {array.dtype} {shape} in {order}{lost}")
     where = f"{call.user_site.file}:{call.user_site.line}"
     arrays = f" ({', '.join(given)})" if given else ""
     library = os.path.basename(call.library)
@@ -261,6 +262,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
                 declared=type_name(argument.declared),
                 true=None,
                 given=argument.given,
+                freed=argument.freed,
             )
             for argument in sorted(record.arguments, key=lambda each: each.position)
         ],

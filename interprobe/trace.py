@@ -127,6 +127,8 @@ class Argument(msgspec.Struct, frozen=True):
     """The array behind the pointer, or None where there is none."""
     owner_site: Site | None = None
     role: str | None = None
+    freed: Layout | None = None
+    """The array that the pointer led to until it was freed, before the call; ``given`` is None."""
 
 
 class Returns(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "crossings.h"
 #include "libraries.h"
 #include "numpy_api.h"
 #include "probe.h"
@@ -82,5 +83,9 @@ void cffi_calls_visit(slot_visitor visit, void *context);
 
 /* The array behind an argument of an extension function: a new reference, or NULL. */
 PyArrayObject *extension_array_behind(PyObject *argument);
+
+/* The freed array to whose memory a number or a cffi pointer leads: see callee.layouts_behind. A number
+ * that is the address of a living array is taken for a number. */
+int extension_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 
 #endif
