@@ -40,8 +40,9 @@ pointer[0] == 1.0  # True
 
 If C wants `float *`, the declaration is what is wrong: `ctypes.POINTER(ctypes.c_float)`. Better
 still, declare the parameter with `numpy.ctypeslib.ndpointer(dtype=np.float64, ndim=1,
-flags="C_CONTIGUOUS")` in `argtypes`: every wrong array is then refused with an exception. With cffi,
-`ffi.from_buffer("double[]", samples)` declares the elements, and converts no more than `ffi.cast`.
+flags="C_CONTIGUOUS")` in `argtypes`: every wrong array is then refused with an exception. With
+cffi, `ffi.from_buffer("double[]", samples)` declares the elements, and converts no more than
+`ffi.cast` does.
 
 ## Limits
 

@@ -83,7 +83,7 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "call_words copy_groups cures declarations demands expressions"
+        "call_arguments call_words copy_groups cures declarations demands expressions"
         " overload_messages pointer_declarations refusal_cures refusal_messages refusals"
         " refused_arguments shares",
         "types_of_C values wording",
