@@ -20,6 +20,9 @@ PyArrayObject *ctypes_array_behind(PyObject *argument);
 /* The arrays whose addresses an argument is, or holds in its memory: see callee.layouts_behind. */
 int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 
+/* The address that a ctypes pointer, array or c_void_p hands over; 0 for everything else. */
+uintptr_t ctypes_bare_address(PyObject *argument);
+
 /* Names the pointer at `out->offset` in the memory that an argument hands over: what it is called
  * and declared as. May run Python code; a set exception does not stay set. */
 void ctypes_name_member(PyObject *argument, call_argument *out);
