@@ -195,8 +195,8 @@ class Violation(msgspec.Struct, frozen=True):
             beside the data: ``after-call`` (by the call), ``before-call`` (when it began already),
             ``when-freed``, ``at-the-end``.
         count: How often, for one call and argument.
-        distance: Bytes from the end of the data to the first one touched; from the data's first byte
-            back to the lowest one touched; or into the freed data.
+        distance: Bytes from the end of the data to the first one touched; from the first byte of
+            the data back to the lowest one touched; or into the freed data.
         extent: Bytes found overwritten; 0 where the access was refused.
         nbytes: Size of the data's block.
         array: The array of that block that native code was given last, or None.

@@ -24,6 +24,9 @@ _DISCOVERIES: dict[
 _RUNTIME = ("libc.so", "libc-", "libm.so", "libm-", "ld-linux", "libpthread", "libgcc_s", "[vdso]")
 """Beginnings of libraries that do the work of whoever called them, such as memcpy's."""
 
+_CALLERS_OF_FOREIGN_CODE = ("libffi", "_ctypes.", "libpython", "python")
+"""From here on the C stack leads away from what was called."""
+
 
 def violations_of(
     process: int,
@@ -69,8 +72,10 @@ def violations_of(
 
 
 def _author(record: ViolationRecord, call: Call | None) -> Native | None:
-    """The function that a person wrote: in the library of the call if it is on the C stack, else the
-    first that is none of the C library's."""
+    """The function that a person wrote: in the library of the call if it is on the C stack.
+
+    Else it is the first one that is none of the C library's.
+    """
     wanted = None
     if call is not None and call.library:
         wanted = _library_on(record.frames, os.path.realpath(call.library))
@@ -79,7 +84,8 @@ def _author(record: ViolationRecord, call: Call | None) -> Native | None:
         wanted = next(
             (name for name in names if not os.path.basename(name).startswith(_RUNTIME)), None
         )
-    if wanted is None:
+    # A function that ends by calling memcpy may have left the C stack before memcpy begins.
+    if wanted is None or os.path.basename(wanted).startswith(_CALLERS_OF_FOREIGN_CODE):
         return None
     callers = [address for library, address in record.frames if library == wanted]
     found = native_callers.author(wanted, callers)

@@ -52,7 +52,7 @@ PARTS = {
     "recorder": (
         "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records",
+        " temporaries twin_records ledger_guard violations",
         "values native probes sites",
         "elftools msgspec numpy",
     ),
@@ -77,7 +77,7 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "copy_groups cures demands element_types expressions shares",
+        "accesses copy_groups cures demands element_types expressions shares",
         "values wording",
         "",
     ),
