@@ -375,6 +375,15 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
     }
 }
 
+uintptr_t
+ctypes_bare_address(PyObject *argument)
+{
+    if (Py_IS_TYPE(argument, reference_type)) {
+        return referenced_address(argument);
+    }
+    return passed_address(argument, kind_of_type(Py_TYPE(argument)));
+}
+
 /* An attribute that is a non-negative number, or -1; no exception. */
 static Py_ssize_t
 number_attribute(PyObject *object, const char *name)

@@ -26,6 +26,8 @@ uintptr_t ctypes_address_of(PyObject *argument);
 
 /* The integers in an argument, and behind it: see callee.integers_behind. */
 void ctypes_integers_behind(PyObject *argument, call_integers *out);
+/* The address that a ctypes pointer, array or c_void_p hands over; 0 for everything else. */
+uintptr_t ctypes_bare_address(PyObject *argument);
 
 /* Names the pointer at `out->offset` in the memory that an argument hands over: what it is called
  * and declared as. May run Python code; a set exception does not stay set. */
