@@ -27,6 +27,10 @@ void addresses_note(PyArrayObject *array, const layout *given);
  * a number does not say which of them it was meant for. Runs no Python code. GIL held. */
 bool addresses_find(uintptr_t address, enum address_match match, kept_layout *out);
 
+/* The end of the memory that NumPy allocated around an address which was given away, as long as it
+ * lives; 0 where that is not known. Runs no Python code. GIL held. */
+uintptr_t addresses_memory_end(uintptr_t address);
+
 /* Forgets all. GIL held. */
 void addresses_forget(void);
 

@@ -25,6 +25,8 @@ typedef struct {
     char *c_data;
 } cdata_object;
 
+const char cffi_binding[] = "cffi";
+
 enum { TYPES = 16 };
 enum kind { NO_FUNCTION = 1, FUNCTION = 2 };
 
@@ -47,7 +49,7 @@ watch_attribute(PyObject *lib, PyObject *attribute)
         ((PyCFunctionObject *)attribute)->m_self == lib) {
         PyCFunctionObject *builtin = (PyCFunctionObject *)attribute;
         const found_in where = {.module = "cffi", .name = builtin->m_ml->ml_name};
-        extension_definition_watch(builtin->m_ml, attribute, "cffi", &where);
+        extension_definition_watch(builtin->m_ml, attribute, cffi_binding, &where);
     }
 }
 
@@ -119,6 +121,71 @@ is_function(PyObject *object)
     return kind == FUNCTION;
 }
 
+static bool
+is_data(PyObject *object)
+{
+    for (int i = 0; i < called_types_used; i++) {
+        if (Py_IS_TYPE(object, called_types[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uintptr_t
+address_of(PyObject *argument)
+{
+    return is_data(argument) ? (uintptr_t)((cdata_object *)argument)->c_data : 0;
+}
+
+int
+cffi_layouts_behind(PyObject *argument, pointed_layout *out, int room)
+{
+    uintptr_t address = room > 0 ? address_of(argument) : 0;
+    if (address == 0 || !addresses_find(address, ADDRESS_INTERIOR, &out->kept)) {
+        return 0;
+    }
+    out->offset = -1;
+    return 1;
+}
+
+static bool
+integer_of(PyObject *argument, int64_t *value)
+{
+    int overflow = 1;
+    if (PyLong_CheckExact(argument)) {
+        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
+    }
+    return !overflow;
+}
+
+/* What a pointer's elements are is in its C type, which is not asked: the array's own tell. */
+static size_t
+element_of(PyObject *argument)
+{
+    return 0;
+}
+
+static bool
+calls_back(PyObject *argument)
+{
+    if (!is_data(argument)) {
+        return false;
+    }
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    bool function = is_function(argument);
+    PyErr_Restore(type, value, traceback);
+    return function;
+}
+
+const foreign_binding cffi_handing_over = {
+    .address = address_of,
+    .integer = integer_of,
+    .element = element_of,
+    .calls_back = calls_back,
+};
+
 static void
 resolve_call(call_event *event, void *context)
 {
@@ -138,12 +205,14 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         return original_call(object, args, keywords);
     }
     const callee to = {
-        .binding = "cffi",
+        .binding = cffi_binding,
         .function = (uint64_t)(uintptr_t)((cdata_object *)object)->c_data,
         .callable = object,
         .arguments = PySequence_Fast_ITEMS(args),
         .count = PyTuple_GET_SIZE(args),
         .array_behind = extension_array_behind,
+        .layouts_behind = cffi_layouts_behind,
+        .foreign = &cffi_handing_over,
         .resolve = resolve_call,
     };
     crossing now;

@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "crossings.h"
 #include "libraries.h"
 #include "numpy_api.h"
 #include "probe.h"
@@ -78,6 +79,9 @@ void import_statements_visit(slot_visitor visit, void *context);
 /* Does nothing until _cffi_backend is imported, and when it was done. False while it is half-way there. */
 bool cffi_calls_arrive(void);
 PyArrayObject *cffi_array_behind(PyObject *argument); /* a new reference, or NULL */
+int cffi_layouts_behind(PyObject *argument, pointed_layout *out, int room);
+extern const foreign_binding cffi_handing_over;
+extern const char cffi_binding[]; /* what records call cffi */
 void cffi_calls_restore(void);
 void cffi_calls_visit(slot_visitor visit, void *context);
 

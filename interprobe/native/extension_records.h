@@ -41,6 +41,7 @@ static inline bool
 extension_begin(crossing *now, watched_call *call, const function_facts *facts, uint64_t identity,
                 PyObject *callable, PyObject *const *arguments, Py_ssize_t count)
 {
+    bool foreign = facts->binding == cffi_binding;
     Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
     *call = (watched_call){
         .to = {
@@ -50,6 +51,8 @@ extension_begin(crossing *now, watched_call *call, const function_facts *facts, 
             .arguments = arguments + selves,
             .count = count - selves,
             .array_behind = extension_array_behind,
+            .layouts_behind = foreign ? cffi_layouts_behind : NULL,
+            .foreign = foreign ? &cffi_handing_over : NULL,
             .resolve = extension_resolve,
         },
         .facts = facts,
