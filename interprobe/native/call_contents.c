@@ -34,7 +34,6 @@ enum {
     SAMPLED_COST = 2500, /* ns, roughly, where they are in no cache */
     LEAST_COST = 300,   /* ns */
     BYTES_PER_NANOSECOND = 4,
-    SHARE = 6,          /* a 64th */
     PAIRS = 3,          /* overlapping pairs that are followed */
     TEXT = 128,
     OVERLAP_LOOKS = 8,  /* taken at once, whatever they cost */
@@ -53,7 +52,6 @@ typedef struct {
 } looked_at;
 
 typedef struct {
-    bool looks;
     bool fully;
     int8_t count, pairs;
     int8_t pair[PAIRS][2]; /* in `arrays`: the one that begins first, then the other */
@@ -182,7 +180,8 @@ is_only_thread(void)
 static void
 find_pairs(const compared_call *now, look *taken)
 {
-    for (int i = 0; i < now->history->pointers; i++) {
+    taken->pairs = 0;
+    for (int i = 0; i < now->history->pointers && now->history->foreign; i++) {
         for (int j = i + 1; j < now->history->pointers && taken->pairs < PAIRS; j++) {
             if (overlaps(now, i, j)) {
                 bool in_order = now->low[i] <= now->low[j];
@@ -193,21 +192,38 @@ find_pairs(const compared_call *now, look *taken)
     }
 }
 
+bool
+contents_are_always_due(const compared_call *now)
+{
+    if (always_fully) {
+        return true;
+    }
+    const call_history *history = now->history;
+    if (history->pointers < 2 || !history->foreign || history->overlap_looks >= OVERLAP_LOOKS) {
+        return false;
+    }
+    for (int i = 0; i < history->pointers; i++) {
+        for (int j = i + 1; j < history->pointers; j++) {
+            if (now->low[i] < now->high[j] && now->low[j] < now->high[i]) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Whether a call is to be looked at; then also whether at all bytes. */
 static bool
-is_due(const call_history *history, look *taken, uint64_t bytes)
+is_due(call_history *history, look *taken, uint64_t bytes)
 {
     int64_t full = (int64_t)((double)(LEAST_COST + 2 * bytes / BYTES_PER_NANOSECOND) *
                              clock_ticks_per_nanosecond);
     int64_t sampled = (int64_t)(SAMPLED_COST * clock_ticks_per_nanosecond);
+    bool samples_do = bytes > COPIED && history->looks < 8 * (history->full_looks + 1);
     taken->fully = always_fully || bytes <= COPIED || history->credit >= full;
-    if (always_fully || history->looks == 0 || history->credit >= full ||
-        (taken->pairs > 0 && history->overlap_looks < OVERLAP_LOOKS)) {
-        return true;
-    }
-    /* Samples must leave something for a look at everything. */
-    return bytes > COPIED && history->credit >= sampled &&
-           history->looks < 8 * (history->full_looks + 1);
+    history->due = samples_do && sampled < full ? sampled : full;
+    return always_fully || history->looks == 0 || history->credit >= history->due ||
+           (taken->pairs > 0 && history->overlap_looks < OVERLAP_LOOKS);
 }
 
 static bool
@@ -252,30 +268,25 @@ begin_look(const compared_call *now, look *taken, int pointer, uint32_t *used, u
     array->hash = hash_of_contents(array, given, taken->fully);
 }
 
-void
+bool
 contents_before(compared_call *now, void *memory)
 {
     look *taken = memory;
     call_history *history = now->history;
-    taken->looks = false;
-    taken->pairs = 0;
-    if (history->pointers > 1 && history->foreign) {
-        find_pairs(now, taken);
-    }
+    find_pairs(now, taken);
     uint64_t bytes = 0;
     for (int i = 0; i < history->pointers; i++) {
         bytes += (uint64_t)pointer_argument(now, i)->given.nbytes;
     }
     if (!is_due(history, taken, bytes) || !may_look(now)) {
-        return;
+        return false;
     }
     uint64_t began = clock_ticks();
     uint64_t room = bytes < COPIED ? bytes : COPIED;
     taken->copy = malloc(room + 1);
     if (taken->copy == NULL) {
-        return;
+        return false;
     }
-    taken->looks = true;
     taken->count = history->pointers;
     uint32_t used = 0;
     for (int i = 0; i < history->pointers; i++) {
@@ -293,6 +304,7 @@ contents_before(compared_call *now, void *memory)
     history->full_looks += taken->fully;
     history->overlap_looks += taken->pairs > 0;
     taken->spent = clock_ticks() - began;
+    return true;
 }
 
 /* Whether the array still is what it was before the call. */
@@ -453,15 +465,11 @@ end_look(const call_ticket *ticket, look *taken)
     free(taken->copy);
 }
 
-void
-contents_after(const call_ticket *ticket, uint64_t ticks, void *memory)
+uint64_t
+contents_after(const call_ticket *ticket, void *memory)
 {
     look *taken = memory;
-    int64_t earned = (int64_t)(ticks >> SHARE);
-    if (taken->looks) {
-        uint64_t began = clock_ticks();
-        end_look(ticket, taken);
-        earned -= (int64_t)(taken->spent + (clock_ticks() - began));
-    }
-    call_history_earn(ticket, earned);
+    uint64_t began = clock_ticks();
+    end_look(ticket, taken);
+    return taken->spent + (clock_ticks() - began);
 }

@@ -9,7 +9,8 @@ static call_history histories[HISTORIES];
 
 /* What is kept between `before` and `after`. */
 typedef struct {
-    bool compared;
+    call_history *history; /* NULL: nothing was compared */
+    bool looks;
     uint64_t contents[CONTENTS_MEMORY / sizeof(uint64_t)];
 } kept_between;
 
@@ -62,6 +63,12 @@ may_call_back(const begun_call *call)
     return false;
 }
 
+static inline bool
+is_of(const call_history *history, const record_booking *record)
+{
+    return history->entry == record->entry && history->ledger == record->ledger;
+}
+
 static inline call_history *
 place_of(const record_booking *record)
 {
@@ -74,16 +81,7 @@ history_of(const call_ticket *ticket)
 {
     const record_booking *record = &ticket->record.bookings[0];
     call_history *history = place_of(record);
-    return history->entry == record->entry && history->ledger == record->ledger ? history : NULL;
-}
-
-void
-call_history_earn(const call_ticket *ticket, int64_t ticks)
-{
-    call_history *history = history_of(ticket);
-    if (history != NULL) {
-        history->credit += ticks;
-    }
+    return is_of(history, record) ? history : NULL;
 }
 
 static call_history *
@@ -97,6 +95,7 @@ new_history(compared_call *now)
     history->entry = record->entry;
     history->foreign = call->to->foreign != NULL;
     history->looks = !call->ticket->is_first; /* that look was taken: no second one for free */
+    history->due = call->ticket->is_first ? INT64_MIN : 0;
     find_pointers(history, call);
     if (history->foreign) {
         find_integers(history, call);
@@ -119,15 +118,56 @@ has_read_only(const begun_call *call)
     return false;
 }
 
-static void
-read_call(compared_call *now)
+/* Whether a Python integer is of one digit, as nearly all are, and which. */
+static inline bool
+read_small(PyObject *argument, int64_t *value)
 {
-    const call_history *history = now->history;
-    const begun_call *call = now->call;
-    for (int i = 0; i < history->integers; i++) {
-        now->values[i] = 0; /* one beyond 64 bits compares with nothing */
-        call->to->foreign->integer(call->to->arguments[history->integer_at[i]], &now->values[i]);
+    if (!PyLong_CheckExact(argument)) {
+        return false;
     }
+#if PY_VERSION_HEX >= 0x030C0000
+    if (!PyUnstable_Long_IsCompact((PyLongObject *)argument)) {
+        return false;
+    }
+    *value = PyUnstable_Long_CompactValue((PyLongObject *)argument);
+    return true;
+#else
+    Py_ssize_t size = Py_SIZE(argument);
+    if (size < -1 || size > 1) {
+        return false;
+    }
+    *value = size * (Py_ssize_t)((PyLongObject *)argument)->ob_digit[0]; /* 0 has a digit, too */
+    return true;
+#endif
+}
+
+/* Reads the integers of a call; whether all are what they were the last time. */
+static inline bool
+read_integers(compared_call *now)
+{
+    call_history *history = now->history;
+    const callee *to = now->call->to;
+    bool same = true;
+    for (int i = 0; i < history->integers; i++) {
+        PyObject *argument = to->arguments[history->integer_at[i]];
+        int64_t value;
+        if (!read_small(argument, &value) && !to->foreign->integer(argument, &value)) {
+            value = 0; /* one beyond 64 bits compares with nothing */
+        }
+        now->values[i] = value;
+        same &= history->last_values[i] == value;
+        history->last_values[i] = value;
+    }
+    return same;
+}
+
+/* Reads where the pointers of a call lead; whether to as many bytes as the last time. */
+static inline bool
+read_pointers(compared_call *now)
+{
+    call_history *history = now->history;
+    const callee *to = now->call->to;
+    bool same = true;
     for (int i = 0; i < history->pointers; i++) {
         const layout *given = &pointer_argument(now, i)->given;
         const char *low = given->data, *high = given->data + given->nbytes;
@@ -137,33 +177,45 @@ read_call(compared_call *now)
         now->low[i] = (uintptr_t)low;
         now->high[i] = (uintptr_t)high;
         uintptr_t passed =
-            history->foreign ? call->to->foreign->address(call->to->arguments[history->pointer_at[i]])
-                             : 0;
+            history->foreign ? to->foreign->address(to->arguments[history->pointer_at[i]]) : 0;
         now->passed[i] = passed != 0 ? passed : (uintptr_t)given->data;
+        uint64_t bytes = pointer_bytes(now, i);
+        same &= history->last_bytes[i] == bytes;
+        history->last_bytes[i] = bytes;
     }
+    return same;
 }
 
 static void
 before(const begun_call *call, void *memory)
 {
     kept_between *kept = memory;
-    kept->compared = false;
+    kept->history = NULL;
     if (call->ticket->record.count == 0 || (call->to->foreign == NULL && !has_read_only(call))) {
         return;
     }
-    compared_call now = {.call = call, .history = history_of(call->ticket)};
+    compared_call now; /* what there is of integers and pointers is filled below */
+    now.call = call;
+    now.history = history_of(call->ticket);
     if (now.history == NULL) {
         now.history = new_history(&now);
     }
-    if (now.history->integers + now.history->pointers == 0) {
+    call_history *history = now.history;
+    bool same_integers = read_integers(&now);
+    bool same_pointers = read_pointers(&now);
+    if (!same_integers) {
+        integers_compare(&now);
+    }
+    if (history->pointers == 0) {
         return;
     }
-    read_call(&now);
-    integers_compare(&now);
-    lengths_compare(&now);
-    if (now.history->pointers > 0) {
-        kept->compared = true;
-        contents_before(&now, kept->contents);
+    if (!same_integers || !same_pointers) {
+        lengths_compare(&now);
+    }
+    kept->history = history;
+    kept->looks = history->credit >= history->due || contents_are_always_due(&now);
+    if (kept->looks) {
+        kept->looks = contents_before(&now, kept->contents);
     }
 }
 
@@ -171,8 +223,16 @@ static void
 after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result, void *memory)
 {
     kept_between *kept = memory;
-    if (kept->compared) {
-        contents_after(ticket, ticks, kept->contents);
+    call_history *history = kept->history;
+    if (history == NULL) {
+        return;
+    }
+    int64_t earned = (int64_t)(ticks >> CONTENTS_SHARE);
+    if (kept->looks) {
+        earned -= (int64_t)contents_after(ticket, kept->contents);
+    }
+    if (is_of(history, &ticket->record.bookings[0])) { /* none other has taken its place meanwhile */
+        history->credit += earned;
     }
 }
 

@@ -45,7 +45,8 @@ typedef struct {
     int64_t least_fitting[CALL_INTEGERS], most_fitting[CALL_INTEGERS];
     int64_t largest[CALL_INTEGERS];
     /* call_contents.c */
-    int64_t credit; /* ticks that may be spent on looking */
+    int64_t credit; /* ticks that may be spent on looking; contents_after says what was */
+    int64_t due;    /* the credit from which on a look may be worth a thought */
     uint32_t looks, full_looks, overlap_looks;
 } call_history;
 
@@ -97,11 +98,15 @@ typedef struct {
 held_memory memory_behind(const compared_call *now, int pointer);
 
 #define CONTENTS_MEMORY 360 /* bytes that call_contents.c keeps of a call */
-void contents_before(compared_call *now, void *memory);
-void contents_after(const call_ticket *ticket, uint64_t ticks, void *memory);
+#define CONTENTS_SHARE 6    /* a 64th of the time of calls may go into looks at contents */
 
-/* Adds to what a record's looks at contents may cost, in ticks; below 0: that was spent. */
-void call_history_earn(const call_ticket *ticket, int64_t ticks);
+/* Whether a call is looked at whatever its record has earned. */
+bool contents_are_always_due(const compared_call *now);
+
+/* Looks at the arrays of a call, if that is due; whether it did. contents_after looks again, and returns
+ * the ticks that both took. */
+bool contents_before(compared_call *now, void *memory);
+uint64_t contents_after(const call_ticket *ticket, void *memory);
 
 /* Whether recordings ask for full looks at all contents, whatever that costs. */
 void contents_look_fully(bool fully);

@@ -158,21 +158,8 @@ compare_pointer(compared_call *now, int pointer, const int64_t *elements)
 void
 lengths_compare(compared_call *now)
 {
-    call_history *history = now->history;
-    if (history->integers == 0 || history->pointers == 0) {
-        return;
-    }
-    bool same = true; /* as the last call, of which all is known */
-    for (int i = 0; i < history->integers; i++) {
-        same &= history->last_values[i] == now->values[i];
-        history->last_values[i] = now->values[i];
-    }
-    for (int i = 0; i < history->pointers; i++) {
-        uint64_t bytes = pointer_bytes(now, i);
-        same &= history->last_bytes[i] == bytes;
-        history->last_bytes[i] = bytes;
-    }
-    if (same) {
+    const call_history *history = now->history;
+    if (history->integers == 0) {
         return;
     }
     int64_t elements[CALL_LENGTHS];

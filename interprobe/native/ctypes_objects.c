@@ -298,6 +298,9 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
 uintptr_t
 ctypes_address(PyObject *argument)
 {
+    if (Py_TYPE(Py_TYPE(argument)) == metatypes[1]) {
+        return word_at(((ctypes_object *)argument)->value); /* a typed pointer, as most are */
+    }
     if (PyLong_CheckExact(argument)) {
         int overflow;
         long long number = PyLong_AsLongLongAndOverflow(argument, &overflow);
