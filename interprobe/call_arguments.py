@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from interprobe.expressions import ArrayExpression, Operation, given_array, pointed_array
+from interprobe.expressions import ArrayExpression, Operation, passed_values, pointed_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.trace import Argument, Call, Fact, Trace
 from interprobe.wording import counted, file_name, listed, quoted
@@ -46,8 +46,20 @@ def argument_text(call: Call, argument: Argument) -> str:
 
 def array_of(call: Call, argument: Argument) -> ArrayExpression | None:
     """The array's expression in the call, where the source shows it."""
-    find = pointed_array if call.binding in FOREIGN_BINDINGS else given_array
-    return find(call.user_site.expression, argument.position)
+    if call.binding in FOREIGN_BINDINGS:
+        return pointed_array(call.user_site.expression, argument.position)
+    return given_array(call.user_site.expression, argument.position)
+
+
+def given_array(expression: str, position: int) -> ArrayExpression | None:
+    """The array that a call hands over as such, as a positional argument.
+
+    Args:
+        expression: Source text of the call, ``filters.smooth(image, 3)``.
+        position: The argument's index, from 0.
+    """
+    values = passed_values(expression)
+    return values[position].array if position < len(values) else None
 
 
 def array_text(array: ArrayExpression | None, unknown: str = "the array behind it") -> str:

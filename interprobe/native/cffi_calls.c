@@ -73,24 +73,40 @@ is_function(PyObject *object)
     return type != NULL && type->kind == CFFI_FUNCTION;
 }
 
-static void
-resolve_call(call_event *event, void *context)
+static bool
+integer_of(PyObject *argument, int64_t *value)
 {
-    const callee *call = context;
-    Dl_info info;
-    if (dladdr((void *)(uintptr_t)call->function, &info) != 0 && info.dli_fname != NULL) {
-        event->library = info.dli_fname;
-        event->function = info.dli_sname;
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return !overflow;
     }
-    const cffi_type *type = cffi_type_of(call->callable);
-    cffi_declare(event, type == NULL ? NULL : type->object, call->arguments);
+    const cffi_type *type = cffi_type_of(argument);
+    if (type == NULL || type->kind != CFFI_INTEGER) {
+        return false;
+    }
+    call_integers found;
+    found.count = found.position = 0;
+    integers_add_at(&found, cffi_address(argument), type->size, type->is_signed, BY_VALUE);
+    if (found.count == 1) {
+        *value = found.of[0].value;
+    }
+    return found.count == 1;
+}
+
+static size_t
+element_of(PyObject *argument)
+{
+    const cffi_type *type = cffi_type_of(argument);
+    bool points = type != NULL && (type->kind == CFFI_POINTER || type->kind == CFFI_ARRAY);
+    return points && type->item != NULL && type->item->size > 1 ? (size_t)type->item->size : 0;
 }
 
 static bool
-declared_record(const callee *to, int position, record_text *out)
+calls_back(PyObject *argument)
 {
-    const cffi_type *type = cffi_type_of(to->callable);
-    return type != NULL && cffi_record_text(to->arguments[position], type->object, position, out);
+    const cffi_type *type = cffi_type_of(argument);
+    return type != NULL && type->kind == CFFI_FUNCTION;
 }
 
 /* The FFI object of a compiled module's `lib`, which alone knows the types of its functions. */
@@ -120,6 +136,43 @@ type_of_lib_function(const watched_call *call)
     return type;
 }
 
+/* Of a function pointer, or of a function of a `lib`: then the call is a watched_call. */
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    PyObject *lib_function = NULL;
+    const cffi_type *type = cffi_type_of(to->callable);
+    if (type == NULL) {
+        lib_function = type_of_lib_function((const watched_call *)to);
+    }
+    bool found = cffi_record_text(to->arguments[position],
+                                  type == NULL ? lib_function : type->object, position, out);
+    Py_XDECREF(lib_function);
+    return found;
+}
+
+const foreign_binding cffi_handing_over = {
+    .address = cffi_address_of,
+    .integer = integer_of,
+    .element = element_of,
+    .calls_back = calls_back,
+    .integers_behind = cffi_integers_behind,
+    .declared_record = declared_record,
+};
+
+static void
+resolve_call(call_event *event, void *context)
+{
+    const callee *call = context;
+    Dl_info info;
+    if (dladdr((void *)(uintptr_t)call->function, &info) != 0 && info.dli_fname != NULL) {
+        event->library = info.dli_fname;
+        event->function = info.dli_sname;
+    }
+    const cffi_type *type = cffi_type_of(call->callable);
+    cffi_declare(event, type == NULL ? NULL : type->object, call->arguments);
+}
+
 void
 cffi_resolve_lib_call(call_event *event, void *context)
 {
@@ -130,15 +183,6 @@ cffi_resolve_lib_call(call_event *event, void *context)
     Py_XDECREF(type);
 }
 
-bool
-cffi_lib_declared_record(const callee *to, int position, record_text *out)
-{
-    PyObject *type = type_of_lib_function((const watched_call *)to);
-    bool found = cffi_record_text(to->arguments[position], type, position, out);
-    Py_XDECREF(type);
-    return found;
-}
-
 static PyObject *
 probed_call(PyObject *object, PyObject *args, PyObject *keywords)
 {
@@ -147,16 +191,14 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         return original_call(object, args, keywords);
     }
     const callee to = {
-        .binding = "cffi",
+        .binding = cffi_binding,
         .function = (uint64_t)(uintptr_t)cffi_address(object),
         .callable = object,
         .arguments = PySequence_Fast_ITEMS(args),
         .count = PyTuple_GET_SIZE(args),
         .array_behind = extension_array_behind,
         .layouts_behind = cffi_layouts_behind,
-        .address_of = cffi_address_of,
-        .integers_behind = cffi_integers_behind,
-        .declared_record = declared_record,
+        .foreign = &cffi_handing_over,
         .resolve = resolve_call,
     };
     crossing now;

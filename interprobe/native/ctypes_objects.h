@@ -38,14 +38,21 @@ PyArrayObject *ctypes_array_behind(PyObject *argument);
 /* The arrays whose addresses an argument is, or holds in its memory: see callee.layouts_behind. */
 int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 
-/* The address that a call gets for an argument; 0 where it gets a value. Runs no Python. */
-uintptr_t ctypes_address_of(PyObject *argument);
+/* The object whose memory a call can reach through an argument, borrowed, or NULL. */
+PyObject *ctypes_reached_object(PyObject *argument);
 
-/* The value of a c_double or a c_float; false for all else. Runs no Python. */
+/* How ctypes hands arguments over: see foreign_binding. */
+uintptr_t ctypes_address(PyObject *argument);
+bool ctypes_integer(PyObject *argument, int64_t *value);
+size_t ctypes_element(PyObject *argument);
+size_t ctypes_element_of_type(PyTypeObject *pointer);
+bool ctypes_calls_back(PyObject *argument);
 bool ctypes_float_of(PyObject *argument, double *value);
-
-/* The integers in an argument, and behind it: see callee.integers_behind. */
 void ctypes_integers_behind(PyObject *argument, call_integers *out);
+
+/* Bits of the C integers that a simple ctypes type stands for, below 0 where signed; 0: it is no
+ * integer, or converts what it is given in a way of its own. */
+int ctypes_integer_bits(PyTypeObject *type);
 
 /* Names the pointer at `out->offset` in the memory that an argument hands over: what it is called
  * and declared as. May run Python code; a set exception does not stay set. */

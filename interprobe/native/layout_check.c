@@ -62,7 +62,7 @@ read_integers(const begun_call *call, call_integers *out)
         }
         out->position = i;
         int before = out->count;
-        call->to->integers_behind(call->to->arguments[i], out);
+        call->to->foreign->integers_behind(call->to->arguments[i], out);
         if (out->count == before + 1 && out->of[before].manner == BY_VALUE &&
             out->of[before].value >= LOWEST_HANDLE) {
             out->count = before;
@@ -417,16 +417,15 @@ static bool
 begins_there(const begun_call *call, int position)
 {
     PyObject *argument = call->to->arguments[position];
-    uintptr_t address = PyLong_CheckExact(argument) ? (uintptr_t)PyLong_AsUnsignedLongLongMask(argument)
-                                                    : call->to->address_of(argument);
-    return address == (uintptr_t)call->arguments[position].given.data;
+    uintptr_t address = call->to->foreign->address(argument);
+    return address == 0 || address == (uintptr_t)call->arguments[position].given.data;
 }
 
 static void
 before(const begun_call *call, void *memory)
 {
     (void)memory;
-    if (call->to->address_of == NULL) {
+    if (call->to->foreign == NULL) {
         return;
     }
     call_integers integers;

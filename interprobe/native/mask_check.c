@@ -74,6 +74,13 @@ is_told_the_mask(const begun_call *call, int position, const char *mask)
     return false;
 }
 
+static bool
+is_float_of_binding(const begun_call *call, PyObject *argument, double *value)
+{
+    const foreign_binding *foreign = call->to->foreign;
+    return foreign != NULL && foreign->float_of != NULL && foreign->float_of(argument, value);
+}
+
 /* Whether an argument is the number that the first hidden element holds: "missing" in C's eyes too. */
 static bool
 is_told_the_value(const begun_call *call, int position, const char *value)
@@ -87,7 +94,7 @@ is_told_the_value(const begun_call *call, int position, const char *value)
             number = PyFloat_AS_DOUBLE(argument);
         } else if (whole && PyLong_Check(argument)) {
             number = (double)(int64_t)PyLong_AsUnsignedLongLongMask(argument);
-        } else if (call->to->float_of == NULL || !call->to->float_of(argument, &number)) {
+        } else if (!is_float_of_binding(call, argument, &number)) {
             continue;
         }
         snprintf(text, sizeof text, "%.6g", number);
@@ -127,7 +134,7 @@ before(const begun_call *call, void *memory)
         if (!call->arguments[i].has_layout || (array != NULL && PyArray_CheckExact(array))) {
             continue;
         }
-        bool by_memory = call->to->address_of != NULL || strcmp(call->to->binding, "f2py") == 0;
+        bool by_memory = call->to->foreign != NULL || strcmp(call->to->binding, "f2py") == 0;
         const layout *is = &call->arguments[i].given;
         mask_extent extent;
         if (array != NULL && masks_read((PyObject *)array, &extent)) {

@@ -17,7 +17,7 @@ static void
 before(const begun_call *call, void *memory)
 {
     (void)memory;
-    if (!call->ticket->is_first || call->to->declared_record == NULL) {
+    if (!call->ticket->is_first || call->to->foreign == NULL) {
         return;
     }
     for (int i = 0; i < call->given; i++) {
@@ -27,7 +27,7 @@ before(const begun_call *call, void *memory)
         }
         PyArrayObject *array = call->arrays[i];
         record_text declared = {.used = 0}, given = {.used = 0};
-        if (!call->to->declared_record(call->to, i, &declared)) {
+        if (!call->to->foreign->declared_record(call->to, i, &declared)) {
             continue;
         }
         if (array != NULL && PyDataType_HASFIELDS(PyArray_DESCR(array))) {

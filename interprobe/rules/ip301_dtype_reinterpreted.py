@@ -182,9 +182,13 @@ def _misreadings(call: Call) -> list[Misreading]:
             continue
         declared = declared_element(call.binding, argument.declared)
         held = array_element(given.dtype)
+        wanted = prototype_element(argument.true) if argument.true is not None else None
+        if declared is None and held is not None and held.size > 1:
+            declared = wanted  # raw memory to the binding, but not to the function itself
         if declared is None or held is None or not misread(declared, held, element_count(given)):
             continue
-        wanted = prototype_element(argument.true) if argument.true is not None else None
+        if wanted is not None and not misread(wanted, held, element_count(given)):
+            continue  # C reads the array rightly: the declaration alone is wrong, which is IP305's
         array = pointed_array(call.user_site.expression, argument.position)
         found.append(Misreading(call.binding, argument, given, declared, held, wanted, array))
     return found

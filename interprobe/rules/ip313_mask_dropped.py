@@ -58,8 +58,9 @@ from interprobe.call_arguments import (
     assigned_name,
     facts_of,
     findings_about_calls,
+    given_array,
 )
-from interprobe.expressions import ArrayExpression, Operation, given_array
+from interprobe.expressions import ArrayExpression, Operation
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
 from interprobe.trace import Argument, Borrow, Call, Fact, Trace
 from interprobe.wording import counted, layout_text
