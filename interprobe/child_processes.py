@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from interprobe.bootstrap import VARIABLE
+from interprobe.contracts import Contracts
 
 
 class RunAddress(msgspec.Struct, frozen=True):
@@ -28,6 +29,7 @@ class RunAddress(msgspec.Struct, frozen=True):
     own_paths: list[str]
     boundary: list[str] = []
     no_boundary: list[str] = []
+    contracts: Contracts = "sampled"
 
 
 def announce(address: RunAddress) -> None:

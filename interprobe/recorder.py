@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from interprobe import contracts as contract_checks
 from interprobe import native, probes, sites
 from interprobe.blind_spots import modules_with_cached_table
+from interprobe.contracts import Contracts
 from interprobe.description import describe_run, encode, with_resident_peak
 from interprobe.probes import extension_calls
 from interprobe.process_ledgers import LedgerFolder
@@ -34,6 +36,7 @@ class Recorder:
         *,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        contracts: Contracts = "sampled",
     ) -> None:
         """Prepare a recording without starting it.
 
@@ -45,12 +48,15 @@ class Recorder:
             boundary: Packages in which every call of a compiled function is a crossing, whoever
                 imports it; of other packages those are that the user's own code imports by name.
             no_boundary: Packages whose functions are left alone.
+            contracts: Whether the contents of arrays are compared around calls only as far as that
+                costs next to nothing ("sampled"), or all of them, always ("full").
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
         self._folder = folder
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._contracts: Contracts = contracts
         self._ledger: native.Ledger | None = None
 
     def start(self) -> None:
@@ -66,6 +72,7 @@ class Recorder:
         cached = modules_with_cached_table()
         book = native.Ledger(None if self._folder is None else self._folder.new_file())
         extension_calls.choose(self, self._boundary, self._no_boundary)
+        contract_checks.choose(self, self._contracts)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
         self._description = describe_run(self._argv, blind_spots, sites.registered_sources())
@@ -112,6 +119,7 @@ class Recorder:
         book.seal()
         probes.release()
         extension_calls.forget(self)
+        contract_checks.forget(self)
 
     def _describe(self, book: native.Ledger) -> None:
         """Write what is known of the run by now."""

@@ -17,6 +17,7 @@ from interprobe.cli.console.output import Output, add_options, complain_after_pr
 if TYPE_CHECKING:
     from interprobe.cli.launch.isolation import Imports
     from interprobe.cli.launch.program import Program
+    from interprobe.contracts import Contracts
     from interprobe.lines import LineTimer
 
 _DESCRIPTION = """\
@@ -46,6 +47,7 @@ class _Options(argparse.Namespace):
     memory: bool
     boundary: list[str]
     no_boundary: list[str]
+    contracts: Contracts
 
 
 def main(arguments: list[str]) -> int:
@@ -114,6 +116,13 @@ def _parser() -> Parser:
         metavar="PACKAGE",
         help="leave the compiled functions of PACKAGE alone; may be repeated",
     )
+    programs.add_argument(
+        "--contracts",
+        choices=("sampled", "full"),
+        default="sampled",
+        help="how thoroughly arrays are compared before and after calls, to see what a callee"
+        " wrote: sampled, at next to no cost, or full",
+    )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
     scenarios.add_argument("--size", type=positive, metavar="MIB", help="size of the data")
@@ -158,6 +167,7 @@ def _run_program(program: Program, options: _Options) -> int:
         sampler=sampler,
         boundary=options.boundary,
         no_boundary=options.no_boundary,
+        contracts=options.contracts,
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -268,6 +278,7 @@ def _refuse_program_options(options: _Options) -> None:
         "--memory": options.memory,
         "--boundary": options.boundary,
         "--no-boundary": options.no_boundary,
+        "--contracts": options.contracts == "full",
     }
     for flag, given in flags.items():
         if given:

@@ -61,6 +61,9 @@ cdef extern from "extension_calls.h":
     bint extension_calls_scan_statement(object name, object names)
     unsigned long long extension_calls_unwatched()
 
+cdef extern from "call_history.h":
+    void contents_look_fully(bint fully)
+
 cdef extern from "ledger.h":
     ctypedef struct ledger:
         pass
@@ -266,6 +269,11 @@ def import_settled(list statements):
 def unwatched_extension_functions():
     """How many functions were found while all places for them were taken."""
     return extension_calls_unwatched()
+
+
+def look_at_contents(bint fully):
+    """Whether every call's arrays are compared in full, before and after, whatever that costs."""
+    contents_look_fully(fully)
 
 
 def set_ownership(list user, list library, list interprobe):

@@ -50,7 +50,7 @@ PARTS = {
         "",
     ),
     "recorder": (
-        "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
+        "contracts recorder ledger ledger_records sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
         " temporaries twin_records",
         "values native probes sites",
@@ -77,7 +77,7 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "copy_groups cures demands element_types expressions shares",
+        "call_arguments copy_groups cures demands element_types expressions length_evidence shares",
         "values wording",
         "",
     ),
