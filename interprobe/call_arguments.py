@@ -31,13 +31,14 @@ def facts_of(call: Call, *kinds: str) -> list[Fact]:
 def argument_text(call: Call, position: int | None) -> str:
     """What a positional argument is in the program's source, ``x.size``; "" where not known."""
     try:
-        tree = ast.parse(call.user_site.expression.strip(), mode="eval")
+        source = call.user_site.expression.strip()
+        tree = ast.parse(source, mode="eval")
         if position is None or not isinstance(tree.body, ast.Call):
             return ""
         given = tree.body.args
         if position >= len(given) or any(isinstance(item, ast.Starred) for item in given):
             return ""
-        return ast.unparse(given[position])
+        return " ".join((ast.get_source_segment(source, given[position]) or "").split())
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
 
@@ -61,10 +62,12 @@ def array_behind(call: Call, position: int | None) -> str | None:
 
 
 def pointer_in_words(call: Call, position: int | None) -> str:
-    """A pointer argument with its array: ``argument 1 (`x`)``."""
+    """A pointer argument with its array: ``argument 1 (`x`)``, ``argument 1 (out, `x`)``."""
     array = array_behind(call, position)
     text = called_argument(call, position)
-    return f"{text}, {quoted(array)}" if array is not None else text
+    if array is None:
+        return text
+    return f"{text[:-1]}, {quoted(array)})" if text.endswith(")") else f"{text} ({quoted(array)})"
 
 
 def points_to_raw_memory(true: str) -> bool:

@@ -14,12 +14,11 @@ import atexit
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from interprobe.bootstrap import VARIABLE
-from interprobe.contracts import Contracts
 
 
 class RunAddress(msgspec.Struct, frozen=True):
@@ -29,7 +28,7 @@ class RunAddress(msgspec.Struct, frozen=True):
     own_paths: list[str]
     boundary: list[str] = []
     no_boundary: list[str] = []
-    contracts: Contracts = "sampled"
+    contracts: Literal["sampled", "full"] = "sampled"
 
 
 def announce(address: RunAddress) -> None:

@@ -141,7 +141,7 @@ def _cause(call: Call, fact: Fact) -> str:
     """Which arguments, how they overlap, and what comes of it."""
     one, other = pointer_in_words(call, fact.position), pointer_in_words(call, fact.other)
     text = (
-        f"{sentence(one)}, and {other}, of {call.function} share {bytes_text(fact.value)} of memory"
+        f"{sentence(one)} and {other} of {call.function} share {bytes_text(fact.value)} of memory"
     )
     if fact.kind == "same-memory":
         return (
