@@ -36,7 +36,7 @@ def _read_only(limit: int = 1, other: int | None = None) -> Fact:
 def test_a_read_only_array_that_changed_is_an_error() -> None:
     (finding,) = ip308.check(trace_of(_call(_read_only())))
     assert finding.severity is Severity.ERROR
-    assert "Argument 2, `y`, of add is marked as read-only" in finding.cause
+    assert "Argument 2 (`y`) of add is marked as read-only" in finding.cause
     assert "at least 7 bytes of it changed during the call: element 1 was 0 and is 2" in (
         finding.cause
     )
