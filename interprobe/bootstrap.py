@@ -60,6 +60,7 @@ class _ChildRecording:
             boundary=address.boundary,
             no_boundary=address.no_boundary,
             contracts=address.contracts,
+            guard=address.guard,
         )
         try:
             recorder.start()

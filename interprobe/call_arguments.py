@@ -1,122 +1,137 @@
-"""Reads the arguments of a call: in its record, the callee's prototype and the source text."""
+"""Says in a finding which argument of a foreign function it speaks of, and which array that is."""
 
 from __future__ import annotations
 
-import ast
-import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from interprobe.element_types import ctypes_element, prototype_element
-from interprobe.expressions import pointed_array
-from interprobe.trace import Argument, Call, Fact
-from interprobe.wording import item_size, quoted
+from interprobe.expressions import ArrayExpression, Operation, pointed_array
+from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.wording import counted, file_name, listed, quoted
 
-_RAW_MEMORY = re.compile(r"\b(void|char|byte)\b|\bu?int8_t\b|\bBytef?\b")
-
-
-def parameters(call: Call) -> dict[int, Argument]:
-    """The arguments of a call by position, without the pointers inside structures."""
-    return {each.position: each for each in call.arguments if not is_member(each)}
+FOREIGN_BINDINGS = frozenset({"ctypes", "cffi"})
+"""Bindings that hand over addresses, of whose elements the callee knows only what it is told."""
 
 
-def is_member(argument: Argument) -> bool:
-    """Whether a record is of a pointer inside the memory that an argument hands over."""
-    return argument.name is not None and argument.name.startswith((".", "["))
+def arguments_at(call: Call) -> dict[int, Argument]:
+    """The call's own arguments by position, without the pointers inside their memory."""
+    found: dict[int, Argument] = {}
+    for argument in call.arguments:
+        if argument.name is None or not argument.name.startswith((".", "[")):
+            found.setdefault(argument.position, argument)
+    return found
 
 
-def facts_of(call: Call, *kinds: str) -> list[Fact]:
-    """A call's facts of some kinds."""
-    return [fact for fact in call.facts if fact.kind in kinds]
+def facts_of(call: Call, kind: str) -> Iterator[tuple[Fact, Argument]]:
+    """The facts of one kind about arguments of a call that lead to arrays, with the argument."""
+    arguments = arguments_at(call)
+    for fact in call.facts:
+        argument = arguments.get(fact.position) if fact.position is not None else None
+        if fact.kind == kind and argument is not None and argument.given is not None:
+            yield fact, argument
 
 
-def argument_text(call: Call, position: int | None) -> str:
-    """What a positional argument is in the program's source, ``x.size``; "" where not known."""
-    try:
-        source = call.user_site.expression.strip()
-        tree = ast.parse(source, mode="eval")
-        if position is None or not isinstance(tree.body, ast.Call):
-            return ""
-        given = tree.body.args
-        if position >= len(given) or any(isinstance(item, ast.Starred) for item in given):
-            return ""
-        return " ".join((ast.get_source_segment(source, given[position]) or "").split())
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ""
+def parts_of(text: str | None, between: str) -> dict[str, str]:
+    """What a fact's text says, ``a=1;b=2``, by name."""
+    pairs = (part.partition("=") for part in (text or "").split(between))
+    return {name: value for name, equals, value in pairs if equals}
 
 
-def called_argument(call: Call, position: int | None) -> str:
-    """An argument in a sentence: ``argument 2 (n)``."""
-    if position is None:
-        return "an argument"
-    own = parameters(call).get(position)
-    name = f" ({own.name})" if own is not None and own.name else ""
-    return f"argument {position + 1}{name}"
+def argument_text(call: Call, argument: Argument) -> str:
+    """``Argument 1 (.field) of total``."""
+    name = f" ({argument.name})" if argument.name else ""
+    return f"Argument {argument.position + 1}{name} of {call.function}"
 
 
-def array_behind(call: Call, position: int | None) -> str | None:
-    """The expression of the array behind an argument, where the source shows it."""
-    if position is None:
-        return None
-    found = pointed_array(call.user_site.expression, position)
-    text = found.text if found is not None else argument_text(call, position)
-    return text if text.isidentifier() or found is not None else None
+def array_of(call: Call, argument: Argument) -> ArrayExpression | None:
+    """The array's expression in the call, where the source shows it."""
+    return pointed_array(call.user_site.expression, argument.position)
 
 
-def pointer_in_words(call: Call, position: int | None) -> str:
-    """A pointer argument with its array: ``argument 1 (`x`)``, ``argument 1 (out, `x`)``."""
-    array = array_behind(call, position)
-    text = called_argument(call, position)
+def array_text(array: ArrayExpression | None, unknown: str = "the array behind it") -> str:
+    """The array in a sentence."""
+    return quoted(array.text) if array is not None else unknown
+
+
+def assigned_name(array: ArrayExpression | None, argument: Argument, new: str) -> str:
+    """The variable that a fix assigns the array's replacement to.
+
+    Args:
+        array: The array's expression, if it is known.
+        argument: The argument that leads to it.
+        new: What an array is called that is no variable yet.
+    """
     if array is None:
-        return text
-    return f"{text[:-1]}, {quoted(array)})" if text.endswith(")") else f"{text} ({quoted(array)})"
+        return f"array_{argument.position + 1}"
+    return array.text if array.operation is Operation.NAMED else new
 
 
-def points_to_raw_memory(true: str) -> bool:
-    """Whether a parameter of the callee's own prototype takes memory of any kind, in bytes."""
-    return "*" in true and _RAW_MEMORY.search(true) is not None
+@dataclass(frozen=True)
+class Complaint:
+    """What is wrong with one argument of a call.
 
-
-def is_pointer_to_const(true: str | None) -> bool:
-    """Whether a parameter of the callee's own prototype promises not to write through it."""
-    if true is None or true.count("*") + true.count("[") != 1:
-        return False
-    return "const" in re.split(r"[*\[]", true)[0].split()
-
-
-def is_restricted(true: str | None) -> bool:
-    """Whether a parameter of the callee's own prototype is a ``restrict`` pointer."""
-    return true is not None and re.search(r"\b(__)?restrict(__)?\b", true) is not None
-
-
-def integer_type(true: str | None) -> tuple[int, bool] | None:
-    """The bits of a parameter of the callee's own prototype, and whether it is signed.
-
-    Returns:
-        None for what is no integer, or not known.
+    Attributes:
+        severity: How certain the damage is.
+        cause: A paragraph that says what is wrong.
+        given: What was handed over, for the evidence.
+        fix: What to write instead.
     """
-    if true is None or "*" in true or "[" in true:
-        return None
-    words = re.findall(r"\w+", true)
-    element = prototype_element(f"{true} *") or prototype_element(f"{' '.join(words[:-1])} *")
-    if element is None or element.kind not in {"int", "uint"}:
-        return None
-    return 8 * element.size, element.kind == "int"
+
+    severity: Severity
+    cause: str
+    given: str
+    fix: Fix
 
 
-def element_bytes(argument: Argument) -> tuple[int, bool]:
-    """Bytes of an element behind a pointer, and whether a prototype or type says so.
+def findings_about_calls(
+    code: str, name: str, trace: Trace, complaints_of: Callable[[Call], list[Complaint]]
+) -> Iterator[Finding]:
+    """One finding for each function and line of the user's with complaints about its calls.
 
-    Returns:
-        By the callee's own prototype, else by the declared pointer, else as the array has it; 1 and
-        True for raw memory that the callee counts in bytes; 0 where there is no array.
+    Args:
+        code: The rule's.
+        name: The rule's.
+        trace: The run.
+        complaints_of: What is wrong with a call's arguments; called once for each record.
+
+    Yields:
+        Findings as severe as the worst complaint of their place; equal sentences are said once.
     """
-    true = argument.true
-    if true is not None and "*" in true:
-        if points_to_raw_memory(true):
-            return 1, True
-        element = prototype_element(true)
-        if element is not None:
-            return element.size, True
-    declared = ctypes_element(argument.declared) if argument.declared is not None else None
-    if declared is not None:
-        return declared.size, True
-    return (item_size(argument.given) if argument.given is not None else 0), False
+    groups: dict[tuple[Site, str, str], tuple[list[int], list[Complaint]]] = {}
+    for index, call in enumerate(trace.calls):
+        complaints = complaints_of(call)
+        if complaints:
+            place = (call.user_site, call.library, call.function)
+            indices, gathered = groups.setdefault(place, ([], []))
+            indices.append(index)
+            gathered.extend(complaints)
+    for indices, gathered in groups.values():
+        yield _finding(code, name, [trace.calls[index] for index in indices], indices, gathered)
+
+
+def _finding(
+    code: str, name: str, calls: list[Call], indices: list[int], complaints: list[Complaint]
+) -> Finding:
+    first = calls[0]
+    times = counted(sum(call.count for call in calls), "call", "calls")
+    library = f" in {file_name(first.library)}" if first.library else ""
+    given = listed(dict.fromkeys(complaint.given for complaint in complaints))
+    fixes = [complaint.fix for complaint in complaints]
+    return Finding(
+        rule=code,
+        name=name,
+        severity=min((each.severity for each in complaints), key=lambda severity: severity.rank),
+        user_site=first.user_site,
+        site=first.site,
+        subject=first.function,
+        cause="\n".join(dict.fromkeys(complaint.cause for complaint in complaints)),
+        evidence=f"{times} of {first.function}{library}: {given}",
+        records=[RecordIndex(list="calls", index=index) for index in indices],
+        # Wrong numbers cost no time: none would be gained by reading the right ones.
+        cost=Cost(seconds=0.0, bytes=0, share=0.0),
+        fix=Fix(
+            text=" ".join(dict.fromkeys(fix.text for fix in fixes)),
+            code="\n".join(dict.fromkeys(fix.code for fix in fixes if fix.code)),
+        ),
+    )

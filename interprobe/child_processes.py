@@ -29,6 +29,7 @@ class RunAddress(msgspec.Struct, frozen=True):
     boundary: list[str] = []
     no_boundary: list[str] = []
     contracts: Literal["sampled", "full"] = "sampled"
+    guard: bool = False
 
 
 def announce(address: RunAddress) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from interprobe.call_arguments import (
+from interprobe.callee_parameters import (
     argument_text,
     array_behind,
     element_bytes,

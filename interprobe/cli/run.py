@@ -48,6 +48,7 @@ class _Options(argparse.Namespace):
     boundary: list[str]
     no_boundary: list[str]
     contracts: Contracts
+    guard: bool
 
 
 def main(arguments: list[str]) -> int:
@@ -123,6 +124,12 @@ def _parser() -> Parser:
         help="how thoroughly arrays are compared before and after calls, to see what a callee"
         " wrote: sampled, at next to no cost, or full",
     )
+    programs.add_argument(
+        "--guard",
+        action="store_true",
+        help="stop native code that touches memory beside an array, or of a freed one, at that"
+        " instruction, and report it; slower",
+    )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
     scenarios.add_argument("--size", type=positive, metavar="MIB", help="size of the data")
@@ -168,6 +175,7 @@ def _run_program(program: Program, options: _Options) -> int:
         boundary=options.boundary,
         no_boundary=options.no_boundary,
         contracts=options.contracts,
+        guard=options.guard,
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -283,3 +291,5 @@ def _refuse_program_options(options: _Options) -> None:
     for flag, given in flags.items():
         if given:
             raise UsageError(f"{flag} is for programs: a scenario's functions are not yours.")
+    if options.guard:
+        raise UsageError("--guard is for programs: its findings would end a scenario halfway.")

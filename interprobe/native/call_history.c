@@ -17,7 +17,7 @@ typedef struct {
 static void
 find_integers(call_history *history, const begun_call *call)
 {
-    for (int i = 0; i < call->given && history->integers < CALL_INTEGERS; i++) {
+    for (int i = 0; i < call->given && history->integers < COMPARED_INTEGERS; i++) {
         int64_t value;
         if (!call->arguments[i].has_layout &&
             call->to->foreign->integer(call->to->arguments[i], &value)) {

@@ -10,7 +10,7 @@
 #include "call_checks.h"
 
 enum {
-    CALL_INTEGERS = 6, /* integer arguments that are compared; further ones are passed over */
+    COMPARED_INTEGERS = 6, /* integer arguments that are compared; further ones are passed over */
     CALL_POINTERS = 6,
     CALL_LENGTHS = 10, /* integers, and products of two or three neighbouring ones */
 };
@@ -33,17 +33,17 @@ typedef struct {
     bool foreign; /* C functions, which take addresses; else only read-only arrays are `pointers` */
     bool calls_back;
     int8_t integers, pointers, lengths;
-    int8_t integer_at[CALL_INTEGERS]; /* positions in the call */
+    int8_t integer_at[COMPARED_INTEGERS]; /* positions in the call */
     int8_t pointer_at[CALL_POINTERS];
     size_t element[CALL_POINTERS]; /* bytes */
     /* call_lengths.c */
     stated_length stated[CALL_LENGTHS];
     length_relation relations[CALL_LENGTHS][CALL_POINTERS];
-    int64_t last_values[CALL_INTEGERS];
+    int64_t last_values[COMPARED_INTEGERS];
     uint64_t last_bytes[CALL_POINTERS];
     /* call_integers.c */
-    int64_t least_fitting[CALL_INTEGERS], most_fitting[CALL_INTEGERS];
-    int64_t largest[CALL_INTEGERS];
+    int64_t least_fitting[COMPARED_INTEGERS], most_fitting[COMPARED_INTEGERS];
+    int64_t largest[COMPARED_INTEGERS];
     /* call_contents.c */
     int64_t credit; /* ticks that may be spent on looking; contents_after says what was */
     int64_t due;    /* the credit from which on a look may be worth a thought */
@@ -54,7 +54,7 @@ typedef struct {
 typedef struct {
     const begun_call *call;
     call_history *history;
-    int64_t values[CALL_INTEGERS];
+    int64_t values[COMPARED_INTEGERS];
     uintptr_t passed[CALL_POINTERS];          /* the address that C gets */
     uintptr_t low[CALL_POINTERS], high[CALL_POINTERS]; /* of the array's own elements */
 } compared_call;

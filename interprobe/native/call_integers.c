@@ -1,98 +1,81 @@
-/* Sees integers that reach C as other numbers, and integers that an index of C's may not hold.
- *
- *   cut            ctypes took the lower bits of a Python integer, without a word; `value`: the
- *                  integer, `limit`: the bits that C gets, `text`: "signed" or "unsigned", as C is
- *                  told to read them, or "address" where it is the address of live memory
- *   large-integer  an integer beyond 2**31 - 1 that reached C whole; `value`: the largest such
- */
-#define _GNU_SOURCE
-#include "call_history.h"
+/* Reads integers: Python's, NumPy's, and those in memory. */
+#include "call_integers.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include "numpy_api.h"
 
-#define LOWEST_HEAP ((int64_t)1 << 44) /* below lie lengths, on 64-bit Linux above lies memory */
+#include <numpy/arrayscalars.h>
+#include <string.h>
+
+#define WORDS_READ 16 /* of one argument's memory */
 
 void
-integers_learn(compared_call *now)
+integers_add_at(call_integers *to, const char *memory, Py_ssize_t size, bool is_signed,
+                integer_manner manner)
 {
-    call_history *history = now->history;
-    const foreign_binding *foreign = now->call->to->foreign;
-    for (int i = 0; i < history->integers; i++) {
-        int at = history->integer_at[i];
-        history->least_fitting[i] = INT64_MIN;
-        history->most_fitting[i] = INT64_MAX;
-        if (foreign->integer_bits == NULL || !PyLong_CheckExact(now->call->to->arguments[at])) {
-            continue; /* a ctypes integer has been cut, if so, when it was made */
-        }
-        int bits = foreign->integer_bits(now->call->to->callable, at);
-        if (bits < 0 && bits > -64) {
-            history->least_fitting[i] = -((int64_t)1 << (-bits - 1));
-            history->most_fitting[i] = ((int64_t)1 << (-bits - 1)) - 1;
-        } else if (bits > 0) {
-            /* -1 and its like stand for "all bits" or "none" with unsigned parameters. */
-            history->least_fitting[i] = bits < 64 ? -((int64_t)1 << (bits - 1)) : INT64_MIN;
-            history->most_fitting[i] = bits < 64 ? ((int64_t)1 << bits) - 1 : INT64_MAX;
+    uint64_t raw = 0;
+    if (size != 1 && size != 2 && size != 4 && size != 8) {
+        return;
+    }
+    memcpy(&raw, memory, (size_t)size); /* little-endian, as every machine that this is built for */
+    int unused = 64 - 8 * (int)size;
+    int64_t value = is_signed ? (int64_t)(raw << unused) >> unused : (int64_t)raw;
+    integers_add(to, value, manner);
+}
+
+void
+integers_add_words(call_integers *to, const char *memory, Py_ssize_t size)
+{
+    for (Py_ssize_t at = 0; at + 4 <= size && at < WORDS_READ * 8; at += 4) {
+        integers_add_at(to, memory + at, 4, true, IN_MEMORY);
+        if (at % 8 == 0 && at + 8 <= size) {
+            integers_add_at(to, memory + at, 8, true, IN_MEMORY);
         }
     }
 }
 
-/* Whether a number is the address of memory that this process has mapped. */
+/* The value of one of NumPy's own integer scalars; false for all else. */
 static bool
-is_address(int64_t number)
+scalar_value(PyObject *scalar, int64_t *value)
 {
-    kept_layout found;
-    if (number < LOWEST_HEAP) {
-        return number > 0 && addresses_find((uintptr_t)number, ADDRESS_INTERIOR, &found);
+    PyTypeObject *type = Py_TYPE(scalar);
+    if (type == &PyLongArrType_Type) {
+        *value = PyArrayScalar_VAL(scalar, Long);
+    } else if (type == &PyIntArrType_Type) {
+        *value = PyArrayScalar_VAL(scalar, Int);
+    } else if (type == &PyULongArrType_Type) {
+        *value = (int64_t)PyArrayScalar_VAL(scalar, ULong);
+    } else if (type == &PyUIntArrType_Type) {
+        *value = PyArrayScalar_VAL(scalar, UInt);
+    } else if (type == &PyLongLongArrType_Type) {
+        *value = PyArrayScalar_VAL(scalar, LongLong);
+    } else if (type == &PyULongLongArrType_Type) {
+        *value = (int64_t)PyArrayScalar_VAL(scalar, ULongLong);
+    } else if (type == &PyShortArrType_Type) {
+        *value = PyArrayScalar_VAL(scalar, Short);
+    } else if (type == &PyUShortArrType_Type) {
+        *value = PyArrayScalar_VAL(scalar, UShort);
+    } else {
+        return false;
     }
-    uintptr_t page = (uintptr_t)number & ~((uintptr_t)sysconf(_SC_PAGESIZE) - 1);
-    unsigned char resident;
-    return mincore((void *)page, 1, &resident) == 0;
+    return true;
 }
 
-static void
-note_cut(const compared_call *now, int integer)
+bool
+integers_add_number(call_integers *to, PyObject *number)
 {
-    const callee *to = now->call->to;
-    int at = now->history->integer_at[integer];
-    /* Asked again: the prototype may have been changed since. */
-    int bits = to->foreign->integer_bits(to->callable, at);
-    int64_t value = now->values[integer];
-    int width = bits < 0 ? -bits : bits;
-    if (width == 0 || width >= 64) {
-        return;
+    int64_t value;
+    if (PyBool_Check(number)) {
+        return true; /* a switch: neither a length nor a stride */
     }
-    int64_t kept = (int64_t)((uint64_t)value << (64 - width)) >> (64 - width);
-    kept = bits > 0 ? kept & (int64_t)(((uint64_t)1 << width) - 1) : kept;
-    if (kept == value) {
-        return;
-    }
-    const fact_event fact = {
-        .kind = "cut",
-        .position = at,
-        .other = -1,
-        .value = value,
-        .limit = width,
-        .text = is_address(value) ? "address" : bits < 0 ? "signed" : "unsigned",
-    };
-    ledger_book_fact(&now->call->ticket->record, &fact);
-}
-
-void
-integers_compare(compared_call *now)
-{
-    call_history *history = now->history;
-    for (int i = 0; i < history->integers; i++) {
-        int64_t value = now->values[i];
-        if (value < history->least_fitting[i] || value > history->most_fitting[i]) {
-            note_cut(now, i);
-        } else if (value > INT32_MAX && value > history->largest[i]) {
-            history->largest[i] = value;
-            const fact_event fact = {.kind = "large-integer",
-                                     .position = history->integer_at[i],
-                                     .other = -1,
-                                     .value = value};
-            ledger_book_fact(&now->call->ticket->record, &fact);
+    if (PyLong_Check(number)) {
+        int overflow;
+        value = PyLong_AsLongLongAndOverflow(number, &overflow);
+        if (overflow != 0) {
+            return true;
         }
+    } else if (!scalar_value(number, &value)) {
+        return false;
     }
+    integers_add(to, value, BY_VALUE);
+    return true;
 }

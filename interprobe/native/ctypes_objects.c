@@ -33,8 +33,7 @@ static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Struc
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
-static PyObject *name_arr, *name_as_parameter, *name_type, *name_from_param,
-    *name_dtype;
+static PyObject *name_arr, *name_as_parameter, *name_type, *name_from_param, *name_dtype;
 static PyTypeObject *function_meta; /* of what calls C, or is called back by it */
 
 static ctypes_kind
@@ -153,6 +152,15 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
         object = object->base;
     }
     return array;
+}
+
+/* The letter by which ctypes tells its simple types apart: 'd', 'i', 'P', ...; NUL where there is none. */
+static char
+simple_code(PyTypeObject *type)
+{
+    PyObject *letter = kind_of_type(type) == SIMPLE ? _PyType_Lookup(type, name_type) : NULL;
+    bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1;
+    return known ? (char)PyUnicode_READ_CHAR(letter, 0) : '\0';
 }
 
 /* The address that a call gets for a ctypes object; 0 where it gets the object's contents. */
@@ -296,6 +304,79 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
 }
 
 uintptr_t
+ctypes_address_of(PyObject *argument)
+{
+    if (PyArray_Check(argument)) {
+        return (uintptr_t)PyArray_DATA((PyArrayObject *)argument);
+    }
+    if (Py_IS_TYPE(argument, reference_type)) {
+        return referenced_address(argument);
+    }
+    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    if (kind == NOT_CTYPES) {
+        PyTypeObject *type = Py_TYPE(argument);
+        bool may_hold = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0;
+        PyArrayObject *array = may_hold ? array_attribute(argument, name_arr) : NULL; /* x.ctypes */
+        array = array != NULL || !may_hold ? array : array_attribute(argument, name_as_parameter);
+        uintptr_t address = array == NULL ? 0 : (uintptr_t)PyArray_DATA(array);
+        Py_XDECREF(array); /* the argument keeps it */
+        return address;
+    }
+    return kind == SIMPLE && simple_code(Py_TYPE(argument)) != 'P' ? 0
+                                                                   : passed_address(argument, kind);
+}
+
+/* Adds the elements of a ctypes object that is an integer, or an array of such; false where it is none. */
+static bool
+add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner manner,
+             call_integers *out)
+{
+    ctypes_kind kind = kind_of_type(type);
+    Py_ssize_t count = 1;
+    if (kind == ARRAY) {
+        PyObject *element = _PyType_Lookup(type, name_type);
+        if (element == NULL || !PyType_Check(element) || object->length <= 0) {
+            return false;
+        }
+        type = (PyTypeObject *)element;
+        kind = kind_of_type(type);
+        count = object->length;
+    }
+    char code = simple_code(type);
+    if (code == '\0' || strchr("hHiIlLqQ", code) == NULL || object->value == NULL) {
+        return false;
+    }
+    Py_ssize_t size = object->size / count;
+    for (Py_ssize_t i = 0; i < count && i < MEMBERS_SCANNED; i++) {
+        integers_add_at(out, object->value + i * size, size, code >= 'a',
+                        count > 1 ? IN_A_ROW : manner);
+    }
+    return true;
+}
+
+void
+ctypes_integers_behind(PyObject *argument, call_integers *out)
+{
+    if (integers_add_number(out, argument) || argument == Py_None || PyFloat_CheckExact(argument)) {
+        return;
+    }
+    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    if (kind == SIMPLE) {
+        char code = simple_code(Py_TYPE(argument));
+        if (!add_elements((ctypes_object *)argument, Py_TYPE(argument), BY_VALUE, out)) {
+            out->opaque |= code == 'P' && passed_address(argument, kind) != 0;
+        }
+        return;
+    }
+    const ctypes_object *reached = reached_object(argument);
+    if (reached == NULL) {
+        out->opaque |= kind == POINTER && passed_address(argument, kind) != 0;
+    } else if (!add_elements(reached, Py_TYPE(reached), BY_POINTER, out)) {
+        integers_add_words(out, reached->value, reached->size);
+    }
+}
+
+uintptr_t
 ctypes_address(PyObject *argument)
 {
     if (Py_TYPE(Py_TYPE(argument)) == metatypes[1]) {
@@ -311,19 +392,6 @@ ctypes_address(PyObject *argument)
     }
     ctypes_kind kind = kind_of_type(Py_TYPE(argument));
     return kind == NOT_CTYPES ? 0 : passed_address(argument, kind);
-}
-
-/* The letter of a simple type's C type, as in the struct module; 0: it is none. */
-static char
-letter_of(PyTypeObject *type)
-{
-    if (kind_of_type(type) != SIMPLE) {
-        return 0;
-    }
-    PyObject *letter = _PyType_Lookup(type, name_type); /* borrowed */
-    bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1 &&
-                 PyUnicode_IS_ASCII(letter);
-    return known ? (char)PyUnicode_READ_CHAR(letter, 0) : 0;
 }
 
 static int
@@ -347,11 +415,8 @@ bits_of_letter(char letter)
 int
 ctypes_integer_bits(PyTypeObject *type)
 {
-    int bits = bits_of_letter(letter_of(type));
-    if (bits == 0 || _PyType_Lookup(type, name_from_param) != NULL) {
-        return 0; /* the usual from_param is the metatype's */
-    }
-    return bits;
+    /* The usual from_param is the metatype's. */
+    return _PyType_Lookup(type, name_from_param) == NULL ? bits_of_letter(simple_code(type)) : 0;
 }
 
 bool
@@ -363,7 +428,7 @@ ctypes_integer(PyObject *argument, int64_t *value)
         return !overflow;
     }
     const ctypes_object *is = (ctypes_object *)argument;
-    switch (bits_of_letter(letter_of(Py_TYPE(argument)))) {
+    switch (bits_of_letter(simple_code(Py_TYPE(argument)))) {
     case -8: *value = *(int8_t *)is->value; return true;
     case 8: *value = *(uint8_t *)is->value; return true;
     case -16: *value = *(int16_t *)is->value; return true;
@@ -379,7 +444,7 @@ ctypes_integer(PyObject *argument, int64_t *value)
 static size_t
 size_of_number(PyTypeObject *type)
 {
-    char letter = letter_of(type);
+    char letter = simple_code(type);
     switch (letter) {
     case 'f': return sizeof(float);
     case 'd': return sizeof(double);
@@ -415,8 +480,7 @@ ctypes_element(PyObject *argument)
 bool
 ctypes_calls_back(PyObject *argument)
 {
-    PyTypeObject *meta = Py_TYPE(Py_TYPE(argument));
-    return meta == function_meta;
+    return Py_TYPE(Py_TYPE(argument)) == function_meta;
 }
 
 /* An attribute that is a non-negative number, or -1; no exception. */

@@ -56,7 +56,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from interprobe.call_arguments import (
+from interprobe.callee_parameters import (
     array_behind,
     called_argument,
     element_bytes,

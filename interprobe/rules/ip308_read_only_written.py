@@ -58,7 +58,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from interprobe.call_arguments import array_behind, facts_of, parameters, pointer_in_words
+from interprobe.callee_parameters import array_behind, facts_of, parameters, pointer_in_words
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.trace import Call, Fact, Trace
 from interprobe.wording import bytes_text, counted, file_name, layout_text, sentence

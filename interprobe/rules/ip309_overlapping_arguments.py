@@ -50,7 +50,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from interprobe.call_arguments import (
+from interprobe.callee_parameters import (
     array_behind,
     called_argument,
     facts_of,

@@ -47,7 +47,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from interprobe.call_arguments import (
+from interprobe.callee_parameters import (
     argument_text,
     called_argument,
     facts_of,

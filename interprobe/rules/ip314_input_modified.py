@@ -53,7 +53,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from interprobe.call_arguments import (
+from interprobe.callee_parameters import (
     array_behind,
     facts_of,
     is_pointer_to_const,

@@ -39,6 +39,7 @@ class ProgramRecording:
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
         contracts: Contracts = "sampled",
+        guard: bool = False,
     ) -> None:
         """Prepare to record.
 
@@ -52,6 +53,7 @@ class ProgramRecording:
             boundary: As for :class:`~interprobe.recorder.Recorder`, for children as well.
             no_boundary: As ``boundary``.
             contracts: As ``boundary``.
+            guard: As ``boundary``.
         """
         self._program = program
         # A file name need not be valid text; a trace must be.
@@ -65,6 +67,7 @@ class ProgramRecording:
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
         self._contracts: Contracts = contracts
+        self._guard = guard
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
@@ -90,6 +93,7 @@ class ProgramRecording:
                     self._boundary,
                     self._no_boundary,
                     self._contracts,
+                    self._guard,
                 )
             )
             ChildEndings(self._end_in_child).watch()
@@ -196,6 +200,7 @@ class ProgramRecording:
                 boundary=self._boundary,
                 no_boundary=self._no_boundary,
                 contracts=self._contracts,
+                guard=self._guard,
             )
             recorder.start()
         except Exception as error:
