@@ -58,7 +58,10 @@ bool addresses_of_block(const void *block, uint64_t bytes, uint64_t serial, give
  * of them it was meant for. Runs no Python code. GIL held. */
 bool addresses_find(uintptr_t address, enum address_match match, kept_layout *out);
 
-/* Copies a layout that stands on its own. */
+/* Makes a layout stand on its own; it must have at most ADDRESS_DIMENSIONS dimensions. */
+void addresses_keep_layout(kept_layout *to, const layout *now);
+
+/* Copies such a layout. */
 void addresses_copy_layout(kept_layout *to, const kept_layout *from);
 
 /* Forgets all, and gives back what is in quarantine. GIL held. */
