@@ -61,6 +61,9 @@ cdef extern from "extension_calls.h":
     bint extension_calls_scan_statement(object name, object names)
     unsigned long long extension_calls_unwatched()
 
+cdef extern from "refusals.h":
+    void refusals_note_unhandled(object exception)
+
 cdef extern from "ledger.h":
     ctypedef struct ledger:
         pass
@@ -74,6 +77,13 @@ cdef extern from "ledger.h":
 
 cdef extern from "unowned_memory.h":
     void unowned_memory_conclude(ledger *book)
+
+cdef extern from "guard_mode.h":
+    const char *guard_mode_begin(ledger *book)
+    void guard_mode_end(ledger *book)
+
+cdef extern from "guard_blocks.h":
+    unsigned long long guard_blocks_most()
 
 cdef extern from "numpy_api.h":
     void **PyArray_API
@@ -134,6 +144,24 @@ cdef class Ledger:
         """Book what only the end of a recording tells, and mark it as ended in good order."""
         unowned_memory_conclude(self.book)
         ledger_seal(self.book)
+
+    def begin_guard(self):
+        """Guard new array data from now on, and keep in this ledger what is found.
+
+        Returns:
+            How many blocks can be guarded at one time.
+
+        Raises:
+            RuntimeError: It cannot be done here; nothing has changed.
+        """
+        cdef const char *failure = guard_mode_begin(self.book)
+        if failure != NULL:
+            raise RuntimeError((<bytes>failure).decode())
+        return guard_blocks_most()
+
+    def end_guard(self):
+        """Guard no more; blocks that live stay valid. Does nothing where it is over already."""
+        guard_mode_end(self.book)
 
     def snapshot(self):
         """The ledger's bytes as they are now, for :mod:`interprobe.ledger` to read."""
@@ -270,6 +298,11 @@ def import_settled(list statements):
 def unwatched_extension_functions():
     """How many functions were found while all places for them were taken."""
     return extension_calls_unwatched()
+
+
+def note_unhandled(exception):
+    """Book on the call that raised an exception, or what led to it, that nothing handled it."""
+    refusals_note_unhandled(exception)
 
 
 def set_ownership(list user, list library, list interprobe):

@@ -119,7 +119,9 @@ crossing_begin(crossing *now, const callee *to)
     event.key.arguments = hash;
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
     now->to = to;
+    now->serial = ++chain->serials;
     const begun_call call = {.to = to,
+                             .serial = now->serial,
                              .ticket = &now->ticket,
                              .count = event.argument_count,
                              .given = given,
@@ -133,7 +135,6 @@ crossing_begin(crossing *now, const callee *to)
     for (int i = 0; i < given; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
-    now->serial = ++chain->serials;
     now->depth = chain->innermost < CHAIN ? ++chain->innermost : 0;
     if (now->depth != 0) {
         chain->links[now->depth] = (chain_link){now->serial, 0, 0};

@@ -78,8 +78,6 @@ void import_statements_visit(slot_visitor visit, void *context);
 /* The calls of functions that cffi makes at run time. */
 /* Does nothing until _cffi_backend is imported, and when it was done. False while it is half-way there. */
 bool cffi_calls_arrive(void);
-PyArrayObject *cffi_array_behind(PyObject *argument); /* a new reference, or NULL */
-uintptr_t cffi_address(PyObject *argument);           /* of what a CData object is about, or 0 */
 void cffi_calls_restore(void);
 void cffi_calls_visit(slot_visitor visit, void *context);
 

@@ -45,7 +45,7 @@ extension_layouts_behind(PyObject *argument, pointed_layout *out, int room)
         long long number = PyLong_AsLongLongAndOverflow(argument, &overflow);
         address = overflow != 0 || number < 0 ? 0 : (uintptr_t)number;
     } else {
-        address = cffi_address(argument);
+        address = cffi_address_of(argument);
     }
     out->offset = -1;
     return address != 0 && quarantine_find(address, ADDRESS_INTERIOR, &out->kept);
