@@ -70,7 +70,11 @@ CODE = "IP401"
 NAME = "dangling-pointer"
 
 _FREED = "pointer to a freed array"
-_INTEGERS = re.compile(r"(int|c_u?(byte|short|int\d*|long|longlong|size_t|ssize_t|char))\Z")
+_INTEGERS = re.compile(
+    r"c_(u?(byte|short|int\d*|long|longlong)|s?size_t)\Z"  # ctypes
+    r"|((un)?signed )?(char|short|int|long|long long)( int)?\Z"  # as C and cffi write them
+    r"|(u?int(\d+|ptr|max)|s?size|ptrdiff)_t\Z"
+)
 """Declared types of what may be an address, or a number that C takes for no pointer."""
 _GIVING_UP = frozenset(
     [
