@@ -185,7 +185,7 @@ def _dangling(call: Call) -> list[Dangling]:
         freed = of_kind.get("array freed", {}).get(position)
         item = Dangling(
             position=position or 0,
-            member=(argument.name or "") if argument is not None else "",
+            member=_member(argument),
             array=argument.freed if argument is not None else None,
             lies_there=argument is not None and argument.given is not None,
             integer=argument is not None and _is_integer(argument),
@@ -197,6 +197,12 @@ def _dangling(call: Call) -> list[Dangling]:
         if not _is_left_over(call, item):
             found.append(item)
     return found
+
+
+def _member(argument: Argument | None) -> str:
+    """What a pointer inside an argument is called; "" for the argument itself."""
+    name = argument.name if argument is not None else None
+    return name if name is not None and re.search(r"[.\[]", name) else ""
 
 
 def _is_integer(argument: Argument) -> bool:
