@@ -78,6 +78,9 @@ cdef extern from "ledger.h":
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
 
+cdef extern from "unowned_memory.h":
+    void unowned_memory_conclude(ledger *book)
+
 cdef extern from "guard_mode.h":
     const char *guard_mode_begin(ledger *book)
     void guard_mode_end(ledger *book)
@@ -141,7 +144,8 @@ cdef class Ledger:
         ledger_describe(self.book, text.encode())
 
     def seal(self):
-        """Mark the recording as ended in good order."""
+        """Book what only the end of a recording tells, and mark it as ended in good order."""
+        unowned_memory_conclude(self.book)
         ledger_seal(self.book)
 
     def begin_guard(self):
