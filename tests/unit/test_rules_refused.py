@@ -211,6 +211,16 @@ def test_ctypes_names_the_argument_itself(expression: str, message: str, said: s
             "is read-only",
         ),
         (
+            "k(s, x)",
+            f"{OVERLOADS}(arg0: numpy.ndarray[numpy.float64], arg1: float) -> float",
+            "takes float64",
+        ),
+        (
+            "k(m, x)",
+            f"{OVERLOADS}k(x: ndarray[dtype=float64, shape=(*)], name: str) -> int",
+            "1 dimension",
+        ),
+        (
             "k(s, d)",
             f"{OVERLOADS}(self: mod.Box, a: numpy.ndarray[numpy.float64], b: float) -> int",
             "`s` (argument 1, `a`)",
@@ -224,7 +234,7 @@ def test_ctypes_names_the_argument_itself(expression: str, message: str, said: s
     ],
 )
 def test_overloads_are_compared_with_the_arrays(expression: str, text: str, said: str) -> None:
-    text = f"TypeError: k(): {text}\n\nInvoked with: array([1., 1.])"
+    text = f"TypeError: k(): {text}\n\nInvoked with: array([1., 1.]), 2.0"
     (found,) = findings(call(expression, text, *arrays_of(expression), binding="pybind11"))
     assert said in found.cause
     assert "Invoked" not in found.evidence
@@ -255,6 +265,22 @@ def test_overloads_are_compared_with_the_arrays(expression: str, text: str, said
         (
             "k(d, 3)",
             f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy.float64], b: str) -> int",
+        ),
+        # The float32 array would have been converted: it was the text that was missing.
+        (
+            "k(s, 3)",
+            f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy.float64], b: str) -> int\n\n"
+            "Invoked with: array([1., 1.], dtype=float32), 3",
+        ),
+        (
+            "k(s, 3)",
+            f"TypeError: k(): {OVERLOADS}k(a: ndarray[dtype=float64, shape=(*)], b: str) -> int\n\n"
+            "Invoked with types: ndarray, int",
+        ),
+        (
+            "k(f, 3)",
+            f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy.float64], b: mod.Box) -> int\n\n"
+            "Invoked with: array([[1., 1.]]), 3",
         ),
         ("k(s)", f"TypeError: k(): {OVERLOADS}(a: mod.Box) -> int"),
         ("k(s)", f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy."),
