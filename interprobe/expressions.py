@@ -15,6 +15,8 @@ _FUNCTIONS = frozenset(
 """NumPy's conversions that are called as functions of the array."""
 _METHODS = frozenset({"astype", "byteswap", "copy", "flatten", "ravel", "reshape", "tobytes"})
 """NumPy's conversions that are called as methods of the array, or as functions of it."""
+_ADDRESS_ATTRIBUTES = frozenset({"__array_interface__", "__array_struct__", "ctypes"})
+"""Attributes of an array that lead to its address."""
 _FIRST_PARAMETERS = frozenset({"a", "object", "x"})
 _SCALAR_ATTRIBUTES = frozenset(
     {"dtype", "flags", "itemsize", "nbytes", "ndim", "shape", "size", "strides"}
@@ -99,9 +101,14 @@ def pointed_array(expression: str, position: int) -> ArrayExpression | None:
     if position >= len(arguments) or any(isinstance(item, ast.Starred) for item in arguments):
         return None
     for node in ast.walk(arguments[position]):
-        if isinstance(node, ast.Attribute) and node.attr == "ctypes":
+        array: ast.expr | None = None
+        if isinstance(node, ast.Attribute) and node.attr in _ADDRESS_ATTRIBUTES:
+            array = node.value
+        elif isinstance(node, ast.Call) and _called_name(node) == "from_buffer" and node.args:
+            array = node.args[-1]  # cffi's: the type, if it is given, comes first
+        if array is not None:
             try:
-                return _described(node.value, expression)
+                return _described(array, expression)
             except RecursionError:  # generated code can nest deeper than Python's stack
                 return None
     return None
@@ -179,6 +186,14 @@ def has_keyword(expression: str, name: str, value: object) -> bool:
         and isinstance(node.value, ast.Constant)
         and node.value.value is value
         for node in ast.walk(tree)
+    )
+
+
+def has_keyword_named(expression: str, name: str) -> bool:
+    """Whether a call in the source text passes ``name=``, whatever the value."""
+    tree = _parsed(expression)
+    return tree is not None and any(
+        isinstance(node, ast.keyword) and node.arg == name for node in ast.walk(tree)
     )
 
 

@@ -34,6 +34,7 @@ class Recorder:
         *,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        headers: Sequence[str] = (),
     ) -> None:
         """Prepare a recording without starting it.
 
@@ -45,12 +46,14 @@ class Recorder:
             boundary: Packages in which every call of a compiled function is a crossing, whoever
                 imports it; of other packages those are that the user's own code imports by name.
             no_boundary: Packages whose functions are left alone.
+            headers: Headers that declare functions of libraries without debug information.
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
         self._folder = folder
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._headers = [os.path.abspath(header) for header in headers]
         self._ledger: native.Ledger | None = None
 
     def start(self) -> None:
@@ -68,7 +71,9 @@ class Recorder:
         extension_calls.choose(self, self._boundary, self._no_boundary)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
-        self._description = describe_run(self._argv, blind_spots, sites.registered_sources())
+        self._description = describe_run(
+            self._argv, blind_spots, sites.registered_sources(), self._headers
+        )
         book.describe(encode(self._description))
         book.resume()
 

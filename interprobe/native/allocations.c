@@ -20,6 +20,7 @@ typedef struct {
     uint64_t bytes;
     uint64_t serial;
     uint64_t booked; /* the ledgers that counted it, a bit each */
+    uint64_t marks;  /* enum block_mark */
 } block;
 
 static PyDataMemAllocator *patched;  /* inside NumPy's default handler */
@@ -27,6 +28,7 @@ static PyDataMemAllocator original;
 static block *blocks; /* open addressing, linear probing */
 static size_t blocks_size, blocks_used;
 static uint64_t serials;
+static block_watcher *watchers;
 static bool watching; /* the hooks are in place: no end of a block passes unseen */
 
 static inline size_t
@@ -95,23 +97,36 @@ forget(block *found)
     blocks_used--;
 }
 
-/* Returns the bytes of the block that ended, or 0 where it was not known. */
-static uint64_t
+/* Returns what was known of the block that ended; `data` is NULL in it where that is nothing. */
+static block
 note_end(void *data)
 {
+    block ended = {.data = NULL};
     if (data == NULL || __atomic_load_n(&blocks_used, __ATOMIC_RELAXED) == 0) {
-        return 0;
+        return ended;
     }
-    uint64_t bytes = 0;
     ledger_lock();
     block *found = find(data);
     if (found != NULL) {
-        bytes = found->bytes;
+        ended = *found;
         ledger_freed(found->serial, found->bytes, found->booked);
         forget(found);
     }
     ledger_unlock();
-    return bytes;
+    return ended;
+}
+
+/* Tells the watchers of the end of a block; true where one has taken it over. */
+static bool
+taken_over(const block *ended)
+{
+    bool taken = false;
+    for (block_watcher *each = watchers; each != NULL; each = each->next) {
+        if (ended->marks & each->marks) {
+            taken = each->ending(ended->data, ended->bytes, ended->serial) || taken;
+        }
+    }
+    return taken;
 }
 
 static void
@@ -134,7 +149,7 @@ note_start(void *data, size_t bytes)
             ledger_freed(blocks[slot].serial, blocks[slot].bytes, blocks[slot].booked);
         }
         uint64_t serial = ++serials;
-        blocks[slot] = (block){data, bytes, serial, ledger_allocated(serial, bytes, attached)};
+        blocks[slot] = (block){data, bytes, serial, ledger_allocated(serial, bytes, attached), 0};
     }
     ledger_unlock();
 }
@@ -163,7 +178,7 @@ allocations_serial_of_block(const void *data, uint64_t bytes)
             slot = (slot + 1) & (blocks_size - 1);
         }
         serial = ++serials;
-        blocks[slot] = (block){(void *)data, bytes, serial, 0}; /* no ledger counted it */
+        blocks[slot] = (block){(void *)data, bytes, serial, 0, 0}; /* no ledger counted it */
         blocks_used++;
     }
     ledger_unlock();
@@ -180,16 +195,56 @@ allocations_bytes(const void *data)
     return bytes;
 }
 
+bool
+allocations_mark(const void *data, uint64_t serial, enum block_mark mark)
+{
+    ledger_lock();
+    block *found = find(data);
+    bool known = found != NULL && found->serial == serial;
+    if (known) {
+        found->marks |= mark;
+    }
+    ledger_unlock();
+    return known;
+}
+
+void
+block_watcher_register(block_watcher *watcher)
+{
+    watcher->next = watchers;
+    watchers = watcher;
+}
+
+void
+allocations_give_back(void *data, uint64_t bytes)
+{
+    original.free(NULL, data, bytes);
+}
+
 uint64_t
 allocations_latest(void)
 {
     return __atomic_load_n(&serials, __ATOMIC_RELAXED);
 }
 
+/* Whether some watcher has made room. */
+static bool
+watchers_relent(void)
+{
+    bool any = false;
+    for (block_watcher *each = watchers; each != NULL; each = each->next) {
+        any = (each->relent != NULL && each->relent()) || any;
+    }
+    return any;
+}
+
 static void *
 probed_malloc(void *ctx, size_t size)
 {
     void *data = original.malloc(ctx, size);
+    if (data == NULL && watchers_relent()) {
+        data = original.malloc(ctx, size);
+    }
     note_start(data, size);
     return data;
 }
@@ -198,7 +253,36 @@ static void *
 probed_calloc(void *ctx, size_t nelem, size_t elsize)
 {
     void *data = original.calloc(ctx, nelem, elsize);
+    if (data == NULL && watchers_relent()) {
+        data = original.calloc(ctx, nelem, elsize);
+    }
     note_start(data, nelem * elsize);
+    return data;
+}
+
+/* Whether a realloc has to move the block because its end is waited for. What shrinks stays where it
+ * is: a program that goes on using its address must not notice us. */
+static bool
+must_move(const block *old, size_t size)
+{
+    return (old->marks & ~(uint64_t)BLOCK_ADDRESS_GIVEN) != 0 ||
+           (old->marks != 0 && size > old->bytes);
+}
+
+/* A realloc of a block whose end is waited for: into a new one. */
+static void *
+moved_block(void *ctx, const block *old, size_t size)
+{
+    void *data = original.malloc(ctx, size);
+    if (data == NULL && watchers_relent()) {
+        data = original.malloc(ctx, size);
+    }
+    if (data != NULL) {
+        memcpy(data, old->data, old->bytes < size ? old->bytes : size);
+        if (!taken_over(old)) {
+            original.free(ctx, old->data, old->bytes);
+        }
+    }
     return data;
 }
 
@@ -206,12 +290,20 @@ static void *
 probed_realloc(void *ctx, void *old, size_t size)
 {
     /* Ended first: once realloc returns, another thread may hold the old address. */
-    uint64_t bytes = note_end(old);
-    void *data = original.realloc(ctx, old, size);
+    block ended = note_end(old);
+    void *data;
+    if (must_move(&ended, size)) {
+        data = moved_block(ctx, &ended, size);
+    } else {
+        data = original.realloc(ctx, old, size);
+        if (data == NULL && watchers_relent()) {
+            data = original.realloc(ctx, old, size);
+        }
+    }
     if (data != NULL) {
         note_start(data, size);
-    } else if (bytes != 0) {
-        note_start(old, bytes); /* refused: the old block lives on */
+    } else if (ended.data != NULL) {
+        note_start(old, ended.bytes); /* refused: the old block lives on */
     }
     return data;
 }
@@ -219,8 +311,10 @@ probed_realloc(void *ctx, void *old, size_t size)
 static void
 probed_free(void *ctx, void *data, size_t size)
 {
-    note_end(data);
-    original.free(ctx, data, size);
+    block ended = note_end(data);
+    if (ended.marks == 0 || !taken_over(&ended)) {
+        original.free(ctx, data, size);
+    }
 }
 
 static PyDataMemAllocator *

@@ -3,6 +3,7 @@
 #define INTERPROBE_CROSSINGS_H
 
 #include "addresses.h"
+#include "call_integers.h"
 #include "ledger.h"
 
 #include <stdbool.h>
@@ -23,12 +24,19 @@ typedef struct {
     PyObject *callable;
     PyObject *const *arguments; /* borrowed, `count` long */
     Py_ssize_t count;
+    PyObject *keywords; /* a tuple or dict of names, of the last arguments in its order; or NULL */
     /* The array behind an argument: a new reference, or NULL. Runs no Python code. */
     PyArrayObject *(*array_behind)(PyObject *argument);
     /* Fills `out`, up to `room`, for an argument without a live array, and returns how many; the
      * argument's own pointer comes first. NULL where the binding follows no addresses. Runs no
      * Python code. */
     int (*layouts_behind)(PyObject *argument, pointed_layout *out, int room);
+    /* The address that the callee gets for an argument; 0 where it gets a value. NULL where the binding
+     * hands over objects, of which the callee can ask anything. Runs no Python code. */
+    uintptr_t (*address_of)(PyObject *argument);
+    /* Adds the integers in an argument that is no array, and behind it. Not NULL where `address_of` is
+     * not. Runs no Python code. */
+    void (*integers_behind)(PyObject *argument, call_integers *out);
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

@@ -38,7 +38,8 @@ resolve_call(call_event *event, void *context)
     }
     Py_XDECREF(name);
     PyObject *argtypes = argtypes_of->get(call->callable, argtypes_of->closure);
-    bool prototyped = argtypes != NULL && PyTuple_Check(argtypes);
+    /* As the program gave them: ctypes makes no tuple of a list. */
+    bool prototyped = argtypes != NULL && (PyTuple_Check(argtypes) || PyList_Check(argtypes));
     for (int i = 0; i < event->argument_count; i++) {
         call_argument *argument = (call_argument *)&event->arguments[i];
         PyObject *given = call->arguments[argument->position];
@@ -47,8 +48,8 @@ resolve_call(call_event *event, void *context)
             continue;
         }
         PyTypeObject *declared = NULL;
-        if (prototyped && i < PyTuple_GET_SIZE(argtypes)) {
-            PyObject *wanted = PyTuple_GET_ITEM(argtypes, i);
+        if (prototyped && i < PySequence_Fast_GET_SIZE(argtypes)) {
+            PyObject *wanted = PySequence_Fast_GET_ITEM(argtypes, i);
             declared = PyType_Check(wanted) ? (PyTypeObject *)wanted : NULL;
         }
         /* A typed pointer says more than the void pointer that the prototype makes of it. */
@@ -76,6 +77,8 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .count = PyTuple_GET_SIZE(args),
         .array_behind = ctypes_array_behind,
         .layouts_behind = ctypes_layouts_behind,
+        .address_of = ctypes_address_of,
+        .integers_behind = ctypes_integers_behind,
         .resolve = resolve_call,
     };
     crossing now;

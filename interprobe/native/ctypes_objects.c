@@ -33,7 +33,7 @@ static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Struc
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
-static PyObject *name_arr, *name_as_parameter;
+static PyObject *name_arr, *name_as_parameter, *name_type;
 
 static ctypes_kind
 kind_of_type(PyTypeObject *type)
@@ -151,6 +151,15 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
         object = object->base;
     }
     return array;
+}
+
+/* The letter by which ctypes tells its simple types apart: 'd', 'i', 'P', ...; NUL where there is none. */
+static char
+simple_code(PyTypeObject *type)
+{
+    PyObject *letter = _PyType_Lookup(type, name_type);
+    bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1;
+    return known ? (char)PyUnicode_READ_CHAR(letter, 0) : '\0';
 }
 
 /* The address that a call gets for a ctypes object; 0 where it gets the object's contents. */
@@ -291,6 +300,79 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
     }
     ctypes_object *reached = kind == NOT_CTYPES || kind == SIMPLE ? NULL : reached_object(argument);
     return reached == NULL ? 0 : scan_memory(reached, out, room);
+}
+
+uintptr_t
+ctypes_address_of(PyObject *argument)
+{
+    if (PyArray_Check(argument)) {
+        return (uintptr_t)PyArray_DATA((PyArrayObject *)argument);
+    }
+    if (Py_IS_TYPE(argument, reference_type)) {
+        return referenced_address(argument);
+    }
+    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    if (kind == NOT_CTYPES) {
+        PyTypeObject *type = Py_TYPE(argument);
+        bool may_hold = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0;
+        PyArrayObject *array = may_hold ? array_attribute(argument, name_arr) : NULL; /* x.ctypes */
+        array = array != NULL || !may_hold ? array : array_attribute(argument, name_as_parameter);
+        uintptr_t address = array == NULL ? 0 : (uintptr_t)PyArray_DATA(array);
+        Py_XDECREF(array); /* the argument keeps it */
+        return address;
+    }
+    return kind == SIMPLE && simple_code(Py_TYPE(argument)) != 'P' ? 0
+                                                                   : passed_address(argument, kind);
+}
+
+/* Adds the elements of a ctypes object that is an integer, or an array of such; false where it is none. */
+static bool
+add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner manner,
+             call_integers *out)
+{
+    ctypes_kind kind = kind_of_type(type);
+    Py_ssize_t count = 1;
+    if (kind == ARRAY) {
+        PyObject *element = _PyType_Lookup(type, name_type);
+        if (element == NULL || !PyType_Check(element) || object->length <= 0) {
+            return false;
+        }
+        type = (PyTypeObject *)element;
+        kind = kind_of_type(type);
+        count = object->length;
+    }
+    char code = kind == SIMPLE ? simple_code(type) : '\0';
+    if (code == '\0' || strchr("hHiIlLqQ", code) == NULL || object->value == NULL) {
+        return false;
+    }
+    Py_ssize_t size = object->size / count;
+    for (Py_ssize_t i = 0; i < count && i < MEMBERS_SCANNED; i++) {
+        integers_add_at(out, object->value + i * size, size, code >= 'a',
+                        count > 1 ? IN_A_ROW : manner);
+    }
+    return true;
+}
+
+void
+ctypes_integers_behind(PyObject *argument, call_integers *out)
+{
+    if (integers_add_number(out, argument) || argument == Py_None || PyFloat_CheckExact(argument)) {
+        return;
+    }
+    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    if (kind == SIMPLE) {
+        char code = simple_code(Py_TYPE(argument));
+        if (!add_elements((ctypes_object *)argument, Py_TYPE(argument), BY_VALUE, out)) {
+            out->opaque |= code == 'P' && passed_address(argument, kind) != 0;
+        }
+        return;
+    }
+    const ctypes_object *reached = reached_object(argument);
+    if (reached == NULL) {
+        out->opaque |= kind == POINTER && passed_address(argument, kind) != 0;
+    } else if (!add_elements(reached, Py_TYPE(reached), BY_POINTER, out)) {
+        integers_add_words(out, reached->value, reached->size);
+    }
 }
 
 /* An attribute that is a non-negative number, or -1; no exception. */
@@ -485,7 +567,9 @@ ctypes_objects_initialise(void)
         size_of = PyObject_GetAttrString(module, "sizeof");
         name_arr = PyUnicode_InternFromString("_arr");
         name_as_parameter = PyUnicode_InternFromString("_as_parameter_");
-        initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL;
+        name_type = PyUnicode_InternFromString("_type_");
+        initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL &&
+                      name_type != NULL;
     }
     Py_XDECREF(array);
     Py_XDECREF(type);

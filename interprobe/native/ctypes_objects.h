@@ -2,6 +2,7 @@
 #ifndef INTERPROBE_CTYPES_OBJECTS_H
 #define INTERPROBE_CTYPES_OBJECTS_H
 
+#include "call_integers.h"
 #include "crossings.h"
 
 /* Learns how this Python lays out ctypes objects. 0, or -1 with an exception. GIL held. */
@@ -19,6 +20,12 @@ PyArrayObject *ctypes_array_behind(PyObject *argument);
 
 /* The arrays whose addresses an argument is, or holds in its memory: see callee.layouts_behind. */
 int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
+
+/* The address that a call gets for an argument; 0 where it gets a value. Runs no Python. */
+uintptr_t ctypes_address_of(PyObject *argument);
+
+/* The integers in an argument, and behind it: see callee.integers_behind. */
+void ctypes_integers_behind(PyObject *argument, call_integers *out);
 
 /* Names the pointer at `out->offset` in the memory that an argument hands over: what it is called
  * and declared as. May run Python code; a set exception does not stay set. */

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings trace",
+        "_version _location findings prototypes trace",
         "",
         "msgspec",
     ),
@@ -49,12 +49,18 @@ PARTS = {
         "values native",
         "",
     ),
+    "types of C": (
+        "declared_types element_types prototype_code prototype_differences",
+        "values",
+        "",
+    ),
     "recorder": (
-        "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
+        "called_prototypes callee_prototypes debug_prototypes header_prototypes recorder ledger"
+        " ledger_records sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
         " temporaries twin_records",
-        "values native probes sites",
-        "elftools msgspec numpy",
+        "values native probes sites types_of_C",
+        "elftools msgspec numpy pycparser",
     ),
     "child processes": (
         "bootstrap child_processes",
@@ -77,14 +83,15 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "copy_groups cures demands element_types expressions overload_messages refusal_cures"
-        " refusal_messages refusals refused_arguments shares",
-        "values wording",
+        "call_arguments call_words copy_groups cures declarations demands expressions"
+        " overload_messages pointer_declarations refusal_cures refusal_messages refusals"
+        " refused_arguments shares",
+        "types_of_C values wording",
         "",
     ),
     "rules": (
         "rules",
-        "values wording diagnosis",
+        "values wording diagnosis types_of_C",
         "",
     ),
     "analysis": (
