@@ -59,6 +59,7 @@ class _ChildRecording:
             folder=LedgerFolder(address.folder),
             boundary=address.boundary,
             no_boundary=address.no_boundary,
+            guard=address.guard,
         )
         try:
             recorder.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Literal, cast
 
+from interprobe import ledger_guard
 from interprobe.ledger_records import (
     ArgumentRecord,
     BorrowRecord,
@@ -334,6 +335,7 @@ def read(raw: bytes) -> LedgerContents:
     under_way = set(struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)) - {
         0
     }
+    calls = {}
     offset = header_size
     while offset < min(used, len(raw)):
         kind, size = _HEAD.unpack_from(raw, offset)
@@ -341,6 +343,7 @@ def read(raw: bytes) -> LedgerContents:
             contents.copies.append(reader.copy(offset))
         elif kind == 4:
             contents.calls.append(reader.call(offset))
+            calls[offset] = contents.calls[-1]
             if offset in under_way:
                 contents.in_flight.append(contents.calls[-1])
         elif kind == 5:
@@ -351,5 +354,11 @@ def read(raw: bytes) -> LedgerContents:
             contents.temporaries.append(reader.temporary(offset))
         elif kind == 8:
             reader.fact(offset)
+        elif kind == 9:
+            contents.guard = ledger_guard.guard(raw, offset)
+            contents.guard.calls = calls
+        elif kind == 10 and contents.guard is not None:
+            violation = ledger_guard.violation(raw, offset, reader.layout)
+            contents.guard.violations += [] if violation is None else [violation]
         offset += size
     return contents

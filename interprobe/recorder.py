@@ -35,6 +35,7 @@ class Recorder:
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
         headers: Sequence[str] = (),
+        guard: bool = False,
     ) -> None:
         """Prepare a recording without starting it.
 
@@ -47,6 +48,9 @@ class Recorder:
                 imports it; of other packages those are that the user's own code imports by name.
             no_boundary: Packages whose functions are left alone.
             headers: Headers that declare functions of libraries without debug information.
+            guard: Whether array data get guard pages: native code that touches memory beside an
+                array, or of a freed one, is stopped there. Costs time and memory, and ends the
+                program as a segmentation fault does.
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
@@ -54,6 +58,7 @@ class Recorder:
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
         self._headers = [os.path.abspath(header) for header in headers]
+        self._guard = guard
         self._ledger: native.Ledger | None = None
 
     def start(self) -> None:
@@ -71,11 +76,23 @@ class Recorder:
         extension_calls.choose(self, self._boundary, self._no_boundary)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
+        if self._guard:
+            blind_spots += self._begin_guard(book)
         self._description = describe_run(
             self._argv, blind_spots, sites.registered_sources(), self._headers
         )
         book.describe(encode(self._description))
         book.resume()
+
+    def _begin_guard(self, book: native.Ledger) -> list[str]:
+        """Guard array data from now on; a sentence where that cannot be."""
+        why = probes.left_out().get("array allocations")
+        if why is None:
+            try:
+                book.begin_guard()
+            except RuntimeError as error:
+                why = str(error)
+        return [] if why is None else [f"Guard mode is left out: {why}."]
 
     def pause(self) -> None:
         """Stop recording for a while; the wall time of the pause is not counted."""
@@ -112,6 +129,7 @@ class Recorder:
         self._ledger = None
 
     def _end(self, book: native.Ledger) -> None:
+        book.end_guard()
         book.pause()
         # What Python shows when nothing has handled it; an excepthook may have taken it away.
         shown = getattr(sys, "last_value", None)

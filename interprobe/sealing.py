@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 
@@ -29,6 +30,7 @@ from interprobe.trace import (
     Call,
     Copy,
     Fact,
+    Guard,
     Memory,
     Meta,
     Native,
@@ -36,6 +38,7 @@ from interprobe.trace import (
     TimelineBin,
     Trace,
 )
+from interprobe.violations import violations_of
 
 
 def seal(ledgers: Sequence[LedgerContents]) -> Trace:
@@ -103,6 +106,17 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         ],
         memory=_memory_of_all(processes),
         temporaries=temporaries_of(ledgers, place),
+        violations=[
+            violation
+            for number, contents in enumerate(ledgers)
+            if contents.guard is not None
+            for violation in violations_of(
+                number,
+                contents.guard,
+                partial(_call, number, contents=contents, place=place),
+                place,
+            )
+        ],
     )
 
 
@@ -131,7 +145,13 @@ def _process(
         complete=contents.sealed,
         in_flight="; ".join(_in_words(call) for call in under_way) or None,
         memory=_memory(contents, about.rss_peak_bytes, place),
+        guard=_guard(contents),
     )
+
+
+def _guard(contents: LedgerContents) -> Guard | None:
+    record = contents.guard
+    return None if record is None else Guard(record.guarded, record.unguarded, record.most)
 
 
 def _in_words(call: Call) -> str:
@@ -157,6 +177,19 @@ def _blind_spots(
     dropped = sum(contents.dropped for contents in ledgers)
     if dropped:
         sentences[f"{dropped} events found no room in the ledger: too many distinct places."] = None
+    guards = [contents.guard for contents in ledgers if contents.guard is not None]
+    unguarded = sum(guard.unguarded for guard in guards)
+    if unguarded:
+        made = unguarded + sum(guard.guarded for guard in guards)
+        most = max(guard.most for guard in guards)
+        sentences[
+            f"Guard mode had no room for {unguarded:,} of {made:,} blocks of array data: accesses "
+            f"beside those, or after their end, went unseen. At most {most:,} are guarded at one "
+            "time, half of what the kernel's vm.max_map_count allows."
+        ] = None
+    lost = sum(guard.dropped for guard in guards)
+    if lost:
+        sentences[f"{lost:,} accesses beside arrays found no room in guard mode's records."] = None
     return list(sentences)
 
 

@@ -46,6 +46,7 @@ class _Options(argparse.Namespace):
     memory: bool
     boundary: list[str]
     no_boundary: list[str]
+    guard: bool
 
 
 def main(arguments: list[str]) -> int:
@@ -114,6 +115,12 @@ def _parser() -> Parser:
         metavar="PACKAGE",
         help="leave the compiled functions of PACKAGE alone; may be repeated",
     )
+    programs.add_argument(
+        "--guard",
+        action="store_true",
+        help="stop native code that touches memory beside an array, or of a freed one, at that"
+        " instruction, and report it; slower",
+    )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
     scenarios.add_argument("--size", type=positive, metavar="MIB", help="size of the data")
@@ -158,6 +165,7 @@ def _run_program(program: Program, options: _Options) -> int:
         sampler=sampler,
         boundary=options.boundary,
         no_boundary=options.no_boundary,
+        guard=options.guard,
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -272,3 +280,5 @@ def _refuse_program_options(options: _Options) -> None:
     for flag, given in flags.items():
         if given:
             raise UsageError(f"{flag} is for programs: a scenario's functions are not yours.")
+    if options.guard:
+        raise UsageError("--guard is for programs: its findings would end a scenario halfway.")

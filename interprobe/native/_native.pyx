@@ -75,6 +75,13 @@ cdef extern from "ledger.h":
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
 
+cdef extern from "guard_mode.h":
+    const char *guard_mode_begin(ledger *book)
+    void guard_mode_end(ledger *book)
+
+cdef extern from "guard_blocks.h":
+    unsigned long long guard_blocks_most()
+
 cdef extern from "numpy_api.h":
     void **PyArray_API
 
@@ -133,6 +140,24 @@ cdef class Ledger:
     def seal(self):
         """Mark the recording as ended in good order."""
         ledger_seal(self.book)
+
+    def begin_guard(self):
+        """Guard new array data from now on, and keep in this ledger what is found.
+
+        Returns:
+            How many blocks can be guarded at one time.
+
+        Raises:
+            RuntimeError: It cannot be done here; nothing has changed.
+        """
+        cdef const char *failure = guard_mode_begin(self.book)
+        if failure != NULL:
+            raise RuntimeError((<bytes>failure).decode())
+        return guard_blocks_most()
+
+    def end_guard(self):
+        """Guard no more; blocks that live stay valid. Does nothing where it is over already."""
+        guard_mode_end(self.book)
 
     def snapshot(self):
         """The ledger's bytes as they are now, for :mod:`interprobe.ledger` to read."""

@@ -379,6 +379,22 @@ addresses_find(uintptr_t address, enum address_match match, kept_layout *out)
     return true;
 }
 
+uintptr_t
+addresses_memory_end(uintptr_t address)
+{
+    for (size_t i = 0; i < known_used; i++) {
+        const known_address *entry = &known[i];
+        if (address < lows[i] || address >= highs[i] || entry->serial == 0 || !still_lives(entry)) {
+            continue;
+        }
+        uint64_t bytes = allocations_bytes(entry->block);
+        if (bytes != 0) {
+            return (uintptr_t)entry->block + bytes;
+        }
+    }
+    return 0;
+}
+
 void
 addresses_forget(void)
 {

@@ -58,6 +58,10 @@ bool addresses_of_block(const void *block, uint64_t bytes, uint64_t serial, give
  * of them it was meant for. Runs no Python code. GIL held. */
 bool addresses_find(uintptr_t address, enum address_match match, kept_layout *out);
 
+/* The end of the memory that NumPy allocated around an address which was given away, as long as it
+ * lives; 0 where that is not known. Runs no Python code. GIL held. */
+uintptr_t addresses_memory_end(uintptr_t address);
+
 /* Copies a layout that stands on its own. */
 void addresses_copy_layout(kept_layout *to, const kept_layout *from);
 

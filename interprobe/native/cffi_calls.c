@@ -73,6 +73,49 @@ is_function(PyObject *object)
     return type != NULL && type->kind == CFFI_FUNCTION;
 }
 
+static bool
+integer_of(PyObject *argument, int64_t *value)
+{
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return !overflow;
+    }
+    const cffi_type *type = cffi_type_of(argument);
+    if (type == NULL || type->kind != CFFI_INTEGER) {
+        return false;
+    }
+    call_integers found;
+    found.count = found.position = 0;
+    integers_add_at(&found, cffi_address(argument), type->size, type->is_signed, BY_VALUE);
+    if (found.count == 1) {
+        *value = found.of[0].value;
+    }
+    return found.count == 1;
+}
+
+static size_t
+element_of(PyObject *argument)
+{
+    const cffi_type *type = cffi_type_of(argument);
+    bool points = type != NULL && (type->kind == CFFI_POINTER || type->kind == CFFI_ARRAY);
+    return points && type->item != NULL && type->item->size > 1 ? (size_t)type->item->size : 0;
+}
+
+static bool
+calls_back(PyObject *argument)
+{
+    const cffi_type *type = cffi_type_of(argument);
+    return type != NULL && type->kind == CFFI_FUNCTION;
+}
+
+const foreign_binding cffi_handing_over = {
+    .address = cffi_address_of,
+    .integer = integer_of,
+    .element = element_of,
+    .calls_back = calls_back,
+};
+
 static void
 resolve_call(call_event *event, void *context)
 {
@@ -123,7 +166,7 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         return original_call(object, args, keywords);
     }
     const callee to = {
-        .binding = "cffi",
+        .binding = cffi_binding,
         .function = (uint64_t)(uintptr_t)cffi_address(object),
         .callable = object,
         .arguments = PySequence_Fast_ITEMS(args),
@@ -132,6 +175,7 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         .layouts_behind = cffi_layouts_behind,
         .address_of = cffi_address_of,
         .integers_behind = cffi_integers_behind,
+        .foreign = &cffi_handing_over,
         .resolve = resolve_call,
     };
     crossing now;

@@ -17,6 +17,24 @@ typedef struct {
 
 #define POINTED_LAYOUTS 16 /* of one call */
 
+/* How a binding of plain C functions hands arguments over, for checks that compare them. All run with
+ * the GIL and no Python code, and leave a set exception set. */
+typedef struct {
+    /* The address that C gets for an argument with an array behind it; 0: that of its first element. */
+    uintptr_t (*address)(PyObject *argument);
+    /* Whether an argument is an integer, and which. */
+    bool (*integer)(PyObject *argument, int64_t *value);
+    /* Bytes of an element by the argument's own type, double * for instance; 0: it names none. */
+    size_t (*element)(PyObject *argument);
+    /* The same by the callee's declared prototype; 0: it has none, or takes raw memory. NULL: always. */
+    size_t (*declared_element)(PyObject *callable, Py_ssize_t position);
+    /* Bits that C gets of a Python integer at this position, below 0 where signed; 0: as many as it
+     * has, or the binding refuses it. NULL: always 0. */
+    int (*integer_bits)(PyObject *callable, Py_ssize_t position);
+    /* Whether C may call Python back through an argument. */
+    bool (*calls_back)(PyObject *argument);
+} foreign_binding;
+
 /* What a binding knows of a call that is about to begin. */
 typedef struct {
     const char *binding; /* ctypes, pybind11, ...: a static string */
@@ -37,6 +55,7 @@ typedef struct {
     /* Adds the integers in an argument that is no array, and behind it. Not NULL where `address_of` is
      * not. Runs no Python code. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
+    const foreign_binding *foreign; /* NULL: the callee takes Python objects */
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

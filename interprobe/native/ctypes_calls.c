@@ -63,6 +63,45 @@ resolve_call(call_event *event, void *context)
     PyErr_Clear();
 }
 
+/* What argtypes say of a position, borrowed; NULL: nothing. The function keeps its argtypes. */
+static PyObject *
+declared_at(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *argtypes = argtypes_of->get(callable, argtypes_of->closure);
+    bool declared =
+        argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes);
+    PyObject *wanted = declared ? PyTuple_GET_ITEM(argtypes, position) : NULL;
+    Py_XDECREF(argtypes);
+    return wanted;
+}
+
+/* Without argtypes, and beyond them, an integer is passed as a C int. */
+static int
+integer_bits(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *wanted = declared_at(callable, position);
+    if (wanted == NULL) {
+        return -8 * (int)sizeof(int);
+    }
+    return PyType_Check(wanted) ? ctypes_integer_bits((PyTypeObject *)wanted) : 0;
+}
+
+static size_t
+declared_element(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *wanted = declared_at(callable, position);
+    return wanted != NULL && PyType_Check(wanted) ? ctypes_element_of_type((PyTypeObject *)wanted) : 0;
+}
+
+static const foreign_binding handing_over = {
+    .address = ctypes_address,
+    .integer = ctypes_integer,
+    .element = ctypes_element,
+    .declared_element = declared_element,
+    .integer_bits = integer_bits,
+    .calls_back = ctypes_calls_back,
+};
+
 static PyObject *
 probed_call(PyObject *function, PyObject *args, PyObject *keywords)
 {
@@ -79,6 +118,7 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .layouts_behind = ctypes_layouts_behind,
         .address_of = ctypes_address_of,
         .integers_behind = ctypes_integers_behind,
+        .foreign = &handing_over,
         .resolve = resolve_call,
     };
     crossing now;

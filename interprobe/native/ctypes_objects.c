@@ -33,7 +33,8 @@ static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Struc
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
-static PyObject *name_arr, *name_as_parameter, *name_type;
+static PyObject *name_arr, *name_as_parameter, *name_type, *name_from_param, *name_dtype;
+static PyTypeObject *function_meta; /* of what calls C, or is called back by it */
 
 static ctypes_kind
 kind_of_type(PyTypeObject *type)
@@ -157,7 +158,7 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
 static char
 simple_code(PyTypeObject *type)
 {
-    PyObject *letter = _PyType_Lookup(type, name_type);
+    PyObject *letter = kind_of_type(type) == SIMPLE ? _PyType_Lookup(type, name_type) : NULL;
     bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1;
     return known ? (char)PyUnicode_READ_CHAR(letter, 0) : '\0';
 }
@@ -341,7 +342,7 @@ add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner man
         kind = kind_of_type(type);
         count = object->length;
     }
-    char code = kind == SIMPLE ? simple_code(type) : '\0';
+    char code = simple_code(type);
     if (code == '\0' || strchr("hHiIlLqQ", code) == NULL || object->value == NULL) {
         return false;
     }
@@ -373,6 +374,113 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
     } else if (!add_elements(reached, Py_TYPE(reached), BY_POINTER, out)) {
         integers_add_words(out, reached->value, reached->size);
     }
+}
+
+uintptr_t
+ctypes_address(PyObject *argument)
+{
+    if (Py_TYPE(Py_TYPE(argument)) == metatypes[1]) {
+        return word_at(((ctypes_object *)argument)->value); /* a typed pointer, as most are */
+    }
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return overflow || number < 0 ? 0 : (uintptr_t)number;
+    }
+    if (Py_IS_TYPE(argument, reference_type)) {
+        return referenced_address(argument);
+    }
+    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    return kind == NOT_CTYPES ? 0 : passed_address(argument, kind);
+}
+
+static int
+bits_of_letter(char letter)
+{
+    switch (letter) {
+    case 'b': return -8;
+    case 'B': return 8;
+    case 'h': return -16;
+    case 'H': return 16;
+    case 'i': return -32;
+    case 'I': return 32;
+    case 'l': return -8 * (int)sizeof(long);
+    case 'L': return 8 * (int)sizeof(long);
+    case 'q': return -64;
+    case 'Q': return 64;
+    }
+    return 0;
+}
+
+int
+ctypes_integer_bits(PyTypeObject *type)
+{
+    /* The usual from_param is the metatype's. */
+    return _PyType_Lookup(type, name_from_param) == NULL ? bits_of_letter(simple_code(type)) : 0;
+}
+
+bool
+ctypes_integer(PyObject *argument, int64_t *value)
+{
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return !overflow;
+    }
+    const ctypes_object *is = (ctypes_object *)argument;
+    switch (bits_of_letter(simple_code(Py_TYPE(argument)))) {
+    case -8: *value = *(int8_t *)is->value; return true;
+    case 8: *value = *(uint8_t *)is->value; return true;
+    case -16: *value = *(int16_t *)is->value; return true;
+    case 16: *value = *(uint16_t *)is->value; return true;
+    case -32: *value = *(int32_t *)is->value; return true;
+    case 32: *value = *(uint32_t *)is->value; return true;
+    case -64: case 64: memcpy(value, is->value, sizeof *value); return true;
+    }
+    return false;
+}
+
+/* Bytes of a number of a simple type; 0 for characters and bytes, which stand for raw memory. */
+static size_t
+size_of_number(PyTypeObject *type)
+{
+    char letter = simple_code(type);
+    switch (letter) {
+    case 'f': return sizeof(float);
+    case 'd': return sizeof(double);
+    case 'g': return sizeof(long double);
+    }
+    int bits = bits_of_letter(letter);
+    return bits == 8 || bits == -8 ? 0 : (size_t)(bits < 0 ? -bits : bits) / 8;
+}
+
+size_t
+ctypes_element_of_type(PyTypeObject *pointer)
+{
+    ctypes_kind kind = kind_of_type(pointer);
+    PyObject *element = kind == POINTER || kind == ARRAY ? _PyType_Lookup(pointer, name_type) : NULL;
+    if (element != NULL && PyType_Check(element)) {
+        return size_of_number((PyTypeObject *)element);
+    }
+    PyObject *dtype = kind == NOT_CTYPES ? _PyType_Lookup(pointer, name_dtype) : NULL;
+    bool known = dtype != NULL && PyArray_DescrCheck(dtype); /* of an ndpointer */
+    size_t size = known ? (size_t)PyDataType_ELSIZE((PyArray_Descr *)dtype) : 0;
+    return size > 1 ? size : 0;
+}
+
+size_t
+ctypes_element(PyObject *argument)
+{
+    if (Py_IS_TYPE(argument, reference_type)) {
+        return size_of_number(Py_TYPE(referenced_object(argument)));
+    }
+    return ctypes_element_of_type(Py_TYPE(argument));
+}
+
+bool
+ctypes_calls_back(PyObject *argument)
+{
+    return Py_TYPE(Py_TYPE(argument)) == function_meta;
 }
 
 /* An attribute that is a non-negative number, or -1; no exception. */
@@ -546,6 +654,12 @@ learn_metatypes(PyObject *module)
         metatypes[i] = (PyTypeObject *)Py_NewRef(Py_TYPE(base));
         Py_DECREF(base);
     }
+    PyObject *function = PyObject_GetAttrString(module, "CFuncPtr");
+    if (function == NULL) {
+        return false;
+    }
+    function_meta = (PyTypeObject *)Py_NewRef(Py_TYPE(function));
+    Py_DECREF(function);
     return metatypes[0] != &PyType_Type;
 }
 
@@ -567,9 +681,11 @@ ctypes_objects_initialise(void)
         size_of = PyObject_GetAttrString(module, "sizeof");
         name_arr = PyUnicode_InternFromString("_arr");
         name_as_parameter = PyUnicode_InternFromString("_as_parameter_");
+        name_dtype = PyUnicode_InternFromString("_dtype_"); /* of numpy.ctypeslib.ndpointer */
         name_type = PyUnicode_InternFromString("_type_");
+        name_from_param = PyUnicode_InternFromString("from_param");
         initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL &&
-                      name_type != NULL;
+                      name_type != NULL && name_from_param != NULL && name_dtype != NULL;
     }
     Py_XDECREF(array);
     Py_XDECREF(type);

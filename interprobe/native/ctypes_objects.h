@@ -26,6 +26,16 @@ uintptr_t ctypes_address_of(PyObject *argument);
 
 /* The integers in an argument, and behind it: see callee.integers_behind. */
 void ctypes_integers_behind(PyObject *argument, call_integers *out);
+/* How ctypes hands arguments over: see foreign_binding. */
+uintptr_t ctypes_address(PyObject *argument);
+bool ctypes_integer(PyObject *argument, int64_t *value);
+size_t ctypes_element(PyObject *argument);
+size_t ctypes_element_of_type(PyTypeObject *pointer);
+bool ctypes_calls_back(PyObject *argument);
+
+/* Bits of the C integers that a simple ctypes type stands for, below 0 where signed; 0: it is no
+ * integer, or converts what it is given in a way of its own. */
+int ctypes_integer_bits(PyTypeObject *type);
 
 /* Names the pointer at `out->offset` in the memory that an argument hands over: what it is called
  * and declared as. May run Python code; a set exception does not stay set. */

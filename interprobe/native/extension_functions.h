@@ -78,6 +78,7 @@ void import_statements_visit(slot_visitor visit, void *context);
 /* The calls of functions that cffi makes at run time. */
 /* Does nothing until _cffi_backend is imported, and when it was done. False while it is half-way there. */
 bool cffi_calls_arrive(void);
+extern const foreign_binding cffi_handing_over;
 void cffi_calls_restore(void);
 void cffi_calls_visit(slot_visitor visit, void *context);
 

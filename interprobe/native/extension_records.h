@@ -47,6 +47,7 @@ static inline bool
 extension_begin(crossing *now, watched_call *call, const function_facts *facts, uint64_t identity,
                 PyObject *callable, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
+    bool foreign = facts->binding == cffi_binding;
     Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
     *call = (watched_call){
         .to = {
@@ -58,6 +59,7 @@ extension_begin(crossing *now, watched_call *call, const function_facts *facts, 
             .keywords = keywords,
             .array_behind = extension_array_behind,
             .layouts_behind = extension_layouts_behind,
+            .foreign = foreign ? &cffi_handing_over : NULL,
             .resolve = extension_resolve,
         },
         .facts = facts,

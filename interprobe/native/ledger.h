@@ -23,6 +23,7 @@ enum entry_type {
     ENTRY_DESCRIPTION = 6, /* a string entry: what the recorder says of the run, as JSON */
     ENTRY_TEMPORARY = 7,
     ENTRY_FACT = 8,
+    ENTRY_GUARD = 9, ENTRY_VIOLATION = 10, /* guard_records.h */
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */

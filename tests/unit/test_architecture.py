@@ -58,7 +58,7 @@ PARTS = {
         "called_prototypes callee_prototypes debug_prototypes header_prototypes recorder ledger"
         " ledger_records sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records",
+        " temporaries twin_records ledger_guard violations",
         "values native probes sites types_of_C",
         "elftools msgspec numpy pycparser",
     ),
@@ -83,7 +83,7 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "call_arguments call_words copy_groups cures declarations demands expressions"
+        "accesses call_arguments call_words copy_groups cures declarations demands expressions"
         " overload_messages pointer_declarations refusal_cures refusal_messages refusals"
         " refused_arguments shares",
         "types_of_C values wording",

@@ -37,6 +37,7 @@ class ProgramRecording:
         sampler: ResidentSampler | None = None,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        guard: bool = False,
     ) -> None:
         """Prepare to record.
 
@@ -49,6 +50,7 @@ class ProgramRecording:
             sampler: Samples resident memory meanwhile.
             boundary: As for :class:`~interprobe.recorder.Recorder`, for children as well.
             no_boundary: As ``boundary``.
+            guard: As ``boundary``.
         """
         self._program = program
         # A file name need not be valid text; a trace must be.
@@ -61,6 +63,7 @@ class ProgramRecording:
         self._sampler = sampler
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._guard = guard
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
@@ -80,7 +83,13 @@ class ProgramRecording:
                 self._folder = LedgerFolder.make()
         if self._folder is not None:
             announce(
-                RunAddress(self._folder.path, self._own_paths, self._boundary, self._no_boundary)
+                RunAddress(
+                    self._folder.path,
+                    self._own_paths,
+                    self._boundary,
+                    self._no_boundary,
+                    self._guard,
+                )
             )
             ChildEndings(self._end_in_child).watch()
             watchdog.start(self._after_death)
@@ -185,6 +194,7 @@ class ProgramRecording:
                 folder=self._folder,
                 boundary=self._boundary,
                 no_boundary=self._no_boundary,
+                guard=self._guard,
             )
             recorder.start()
         except Exception as error:
