@@ -73,7 +73,8 @@ def refused_arguments(call: Call, text: str) -> list[RefusedArgument]:
     }
     if is_overload_message(text):
         return _of_overloads(call, text, arrays, values)
-    refusal = parsed_refusal(text)
+    declared = {each.position: each.declared or "" for each in call.arguments}
+    refusal = parsed_refusal(text, declared)
     if refusal is None:
         return []
     sure = refusal.position is not None or call.binding in _CONVERTED_BY_BINDING
