@@ -255,11 +255,11 @@ def _evidence(losses: list[Loss]) -> str:
 def _fix(loss: Loss) -> Fix:
     """An array that fits, or the copy written back."""
     copy, array = loss.copy, loss.array
-    demand = demand_text(copy) or "as the function takes it"
+    demand = demand_text(copy) or "in another layout"
     text = (
-        f"Make {loss.array_text} {demand} where it is created: {loss.call.function} then works on "
-        "it in place. Where that is not possible, pass a converted copy of your own and write it "
-        "back."
+        f"Make the array as {loss.call.function} asks for it where it is created ({demand}): it is "
+        "then changed in place. Where that is not possible, pass a converted copy of your own and "
+        "write it back."
     )
     if not _by_program(copy) and loss.call.binding in ("pybind11", "nanobind"):
         text += " Declared with .noconvert(), the parameter refuses arrays that do not fit."
@@ -271,7 +271,8 @@ def _fix(loss: Loss) -> Fix:
     lines = [f"converted = np.{function}({array}{dtype})"]
     call = _call_with_copy(loss)
     lines.append(call if call is not None else f"{loss.call.function}(...)  # given `converted`")
-    lines.append(f"{array}[...] = converted")
+    target = array if array.endswith("]") else f"{array}[...]"
+    lines.append(f"{target} = converted")
     return Fix(text=text, code="\n".join(lines))
 
 
@@ -316,7 +317,7 @@ def _lost_in_libraries(trace: Trace) -> Iterator[Finding]:
                     "Or leave out the keyword, and use what the call returns.",
                 ),
             )
-        elif overwrite is not None and not _by_users_line(copy):
+        elif overwrite is not None and (copy.native is not None or copy.site != copy.user_site):
             yield _finding(
                 copy,
                 " ".join(expression.split()),
@@ -331,11 +332,6 @@ def _lost_in_libraries(trace: Trace) -> Iterator[Finding]:
                 records=[RecordIndex(list="copies", index=index)],
                 fix=Fix(text=f"To spare the copy, make the array {demand} where it is created."),
             )
-
-
-def _by_users_line(copy: Copy) -> bool:
-    """Whether the conversion stands in the user's own code."""
-    return copy.native is None and copy.site == copy.user_site
 
 
 def _ignored_outputs(trace: Trace) -> Iterator[Finding]:
