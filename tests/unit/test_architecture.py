@@ -77,7 +77,7 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "call_words copy_groups cures demands element_types expressions shares",
+        "call_words copy_groups cures demands element_types expressions lost_writes shares",
         "values wording",
         "",
     ),
