@@ -4,8 +4,8 @@ A binding that takes any array and converts it to the type of its C code is conv
 ``longest_gap`` computes in float32; so does the C kernel, behind a ctypes parameter that converts.
 Seconds since 1970 are about 1.7e9; a float32 has 24 bits, so at that size it holds only every 128th
 integer. Measurements one second apart become equal, and then jump by 128: the longest gap is
-reported as 128 seconds where it was 3. Here ``bad`` and ``good`` differ: that is the point. The cure
-is to give the function numbers that its type holds: seconds since a time close by, as float32.
+reported as 128 seconds where it was 3. Here ``bad`` and ``good`` differ: that is the point. The
+cure is to give the function numbers that its type holds: seconds since a time close by, as float32.
 """
 
 from __future__ import annotations

@@ -3,9 +3,9 @@
 ``axpy`` adds to its last argument in place. It takes ``double *``, and the running total is
 float32, so the program converts it where it passes it: ``np.ascontiguousarray(total,
 dtype=np.float64)``. That makes a new array. The kernel adds to it, returns, and the new array is
-gone: ``total`` is what it was before. Nothing complains, neither ctypes nor Cython, and with a total
-that is float64 already the very same line works. Here ``bad`` and ``good`` differ: that is the
-point. The cure is to keep the total in the type that the kernel writes.
+gone: ``total`` is what it was before. Nothing complains, neither ctypes nor Cython, and with a
+total that is float64 already the very same line works. Here ``bad`` and ``good`` differ: that is
+the point. The cure is to keep the total in the type that the kernel writes.
 """
 
 from __future__ import annotations
