@@ -77,6 +77,62 @@ def read(path: str) -> dict[str, Prototype]:
     return found
 
 
+_CDEF_TYPES = " ".join(
+    f"typedef {written} {name};"
+    for name, written in {
+        "size_t": "unsigned long",
+        "ssize_t": "long",
+        "ptrdiff_t": "long",
+        "intptr_t": "long",
+        "uintptr_t": "unsigned long",
+        "wchar_t": "int",
+        "bool": "_Bool",
+        "int8_t": "signed char",
+        "uint8_t": "unsigned char",
+        "int16_t": "short",
+        "uint16_t": "unsigned short",
+        "int32_t": "int",
+        "uint32_t": "unsigned int",
+        "int64_t": "long",
+        "uint64_t": "unsigned long",
+    }.items()
+)
+"""What cffi knows without a declaration."""
+
+
+def read_text(text: str, name: str) -> dict[str, tuple[Prototype, int]]:
+    """The prototypes in C's words that need no preprocessor, as a ``cdef`` of cffi is.
+
+    Args:
+        text: The declarations.
+        name: What to call them in an error.
+
+    Returns:
+        Prototypes, each with its line in the text from 0, by the function's name.
+
+    Raises:
+        HeaderError: They cannot be parsed.
+    """
+    from pycparser import c_ast
+
+    plain = re.sub(r"^[ \t]*#.*$", "", text, flags=re.MULTILINE)
+    plain = re.sub(
+        r"/\*.*?\*/|//[^\n]*", lambda found: "\n" * found[0].count("\n"), plain, flags=re.DOTALL
+    )
+    # Members and values that cffi leaves to the compiler.
+    plain = re.sub(r"(?<![,\w]\s)(?<![,(])\.\.\.\s*;", ";", plain)
+    unit, _ = _parsed([_CDEF_TYPES, *plain.split("\n")], name, whole=True)
+    reader, found = _Reader(name, set()), {}
+    for node in unit.ext:
+        if isinstance(node, c_ast.Typedef):
+            reader.typedefs[node.name] = node.type
+        reader.note_structs(node)
+        if isinstance(node, c_ast.Decl) and isinstance(node.type, c_ast.FuncDecl):
+            line = node.coord.line - 2 if node.coord is not None else 0
+            found[node.name] = (reader.prototype(node.name, node.type), line)
+    return found
+
+
 def _preprocessed(path: str) -> str:
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None:
@@ -112,13 +168,14 @@ def _declarations(text: str) -> list[str]:
         if not in_body:
             current.append(token)
         parentheses += (token == "(") - (token == ")")
+        ends = token == ";"
         if token == "}":
             braces -= 1
             if in_body and braces == 0:
                 in_body = False
                 current.append(";")
-                token = ";"
-        if token == ";" and braces == 0 and parentheses == 0 and not in_body:
+                ends = True
+        if ends and braces == 0 and parentheses == 0 and not in_body:
             found.append(" ".join("".join(current).split()))
             current = []
     return found
@@ -142,20 +199,22 @@ def _without_attributes(text: str) -> str:
     return text
 
 
-def _parsed(lines: list[str], path: str) -> tuple[Any, int]:
-    """The syntax tree, and how many declarations were left out because they are no C."""
-    from pycparser import CParser
+def _parsed(lines: list[str], path: str, *, whole: bool = False) -> tuple[Any, int]:
+    """The syntax tree, and how many declarations were left out because they are no C.
 
-    error_type: Any
-    try:
-        from pycparser.c_parser import ParseError as error_type
-    except ImportError:
-        from pycparser.plyparser import ParseError as error_type
+    Raises:
+        HeaderError: Too much of it is no C, or, where it is wanted ``whole``, anything.
+    """
+    from pycparser import CParser, c_parser
+
+    error_type: Any = c_parser.ParseError
     lines = list(lines)
     for misfits in range(_MOST_MISFITS):
         try:
             return CParser().parse("\n".join(lines) + "\n", "header"), misfits
         except error_type as error:
+            if whole:
+                raise HeaderError(f"{str(error).removeprefix('header:')}") from error
             match = re.search(r"header:(\d+)", str(error))
             number = int(match[1]) - 1 if match else -1
             if not 0 <= number < len(lines) or not lines[number]:
