@@ -29,8 +29,7 @@ from interprobe.prototypes import VOID, CType, pointer_to
 
 _LOADERS = frozenset(
     ["ctypes.CDLL", "ctypes.PyDLL", "ctypes.WinDLL", "ctypes.OleDLL", "ctypes.cdll.LoadLibrary"]
-    + ["ctypes.windll.LoadLibrary", "numpy.ctypeslib.load_library"]
-)
+) | {"ctypes.windll.LoadLibrary", "numpy.ctypeslib.load_library"}
 _FUNCTION_TYPES = frozenset(["ctypes.CFUNCTYPE", "ctypes.PYFUNCTYPE", "ctypes.WINFUNCTYPE"])
 _TEXT_OF = frozenset(["builtins.str", "os.fspath", "os.path.abspath", "os.path.realpath"])
 _PATH_TAILS = frozenset(["os.path.join", "pathlib.Path", "posixpath.join"])
@@ -273,7 +272,7 @@ class Expressions:
             element = dtype_type(arguments[0] if arguments else keywords.get("dtype"))
             shown = ast.unparse(node)
             return TypeValue((pointer_to(element or VOID),), shown)
-        if name == "numpy.ctypeslib.as_ctypes_type" or name == "numpy.dtype":
+        if name in ("numpy.ctypeslib.as_ctypes_type", "numpy.dtype"):
             element = dtype_type(first)
             return UNFOLLOWED if element is None else TypeValue((element,), ast.unparse(node))
         if name.startswith("cffi.") and name.endswith("FFI"):

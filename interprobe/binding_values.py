@@ -44,7 +44,7 @@ class TypeValue:
 
 @dataclass(frozen=True)
 class FunctionType:
-    """What ``CFUNCTYPE(result, *arguments)`` makes; called with a name and a library, it declares."""
+    """What ``CFUNCTYPE(result, *arguments)`` makes; given a name and a library, it declares."""
 
     result: Any
     arguments: list[Any]

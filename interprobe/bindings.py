@@ -1,8 +1,8 @@
 """Reads a binding module without running it: which function is declared how, and where.
 
 The syntax tree is evaluated as far as declarations depend on it: assignments, loops over what the
-source lists, calls of the module's own functions, both branches of a condition. What is not followed
-stays unknown, and an unknown declaration is said to be one.
+source lists, calls of the module's own functions, both branches of a condition. What is not
+followed stays unknown, and an unknown declaration is said to be one.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from interprobe.binding_expressions import Expressions
+from interprobe.binding_names import LocalFunction, Names, bind, either
 from interprobe.binding_values import (
     UNFOLLOWED,
     Bindings,
     FunctionValue,
-    LibraryValue,
     Listed,
     NotFollowed,
     Reference,
@@ -30,30 +30,6 @@ from interprobe.prototypes import CType
 _MOST_STATEMENTS = 200_000
 _DEEPEST = 12
 """Calls inside calls that are followed."""
-
-
-class LocalFunction:
-    """A function that the module defines."""
-
-    def __init__(self, node: ast.FunctionDef | ast.AsyncFunctionDef, names: Names) -> None:
-        self.node = node
-        self.names = names
-        self.owner: Scope | None = None
-        self.called = False
-
-
-class Names:
-    """The names of one scope, and those around it."""
-
-    def __init__(self, outer: Names | None = None) -> None:
-        self.own: dict[str, Any] = {}
-        self._outer = outer
-
-    def find(self, name: str) -> Any:
-        """What a name is; a reference to a builtin where nobody has bound it."""
-        if name in self.own:
-            return self.own[name]
-        return self._outer.find(name) if self._outer is not None else Reference(f"builtins.{name}")
 
 
 class _Returned(Exception):  # noqa: N818
@@ -169,7 +145,7 @@ class _Module(Expressions):
         merged = dict(before)
         for end in ends:
             for name, value in end.items():
-                merged[name] = _either(
+                merged[name] = either(
                     merged.get(name), before.get(name), value, first=end is ends[0]
                 )
         names.own = merged
@@ -291,10 +267,11 @@ class _Module(Expressions):
         before: list[tuple[str, CType]] | None = None,
     ) -> None:
         fields = list(before or [])
-        for item in value if isinstance(value, Listed) else [UNFOLLOWED]:
+        items: list[Any] = value if isinstance(value, Listed) else [UNFOLLOWED]
+        for item in items:
             plain = isinstance(item, Listed) and len(item) == 2 and isinstance(item[0], str)
             type_ = item[1] if plain else None
-            if not isinstance(type_, TypeValue) or len(type_.types) != 1 or pack < 0:
+            if not plain or not isinstance(type_, TypeValue) or len(type_.types) != 1 or pack < 0:
                 self.note(node.lineno, f"the fields of {name} are not all written here")
                 return
             known = type_.types[0]
@@ -378,7 +355,7 @@ class _Module(Expressions):
         if self._calls >= _DEEPEST:
             return UNFOLLOWED
         names = Names(function.names)
-        _bind(function, arguments, keywords, names, self.value)
+        bind(function, arguments, keywords, names, self.value)
         self._calls += 1
         if node is not None:
             last = node.end_lineno or node.lineno
@@ -392,58 +369,6 @@ class _Module(Expressions):
             if node is not None:
                 self.origins.pop()
         return None
-
-
-def _bind(
-    function: LocalFunction,
-    arguments: list[Any],
-    keywords: dict[str, Any],
-    names: Names,
-    evaluate: Any,
-) -> None:
-    """Give parameters their values: those of the call, else their defaults."""
-    taken = function.node.args
-    parameters = [*taken.posonlyargs, *taken.args]
-    given = list(arguments)
-    if function.owner is not None and parameters and parameters[0].arg in ("self", "cls"):
-        given.insert(0, function.owner)
-    defaults = dict(
-        zip([each.arg for each in parameters[::-1]], taken.defaults[::-1], strict=False)
-    )
-    defaults |= {
-        each.arg: value
-        for each, value in zip(taken.kwonlyargs, taken.kw_defaults, strict=True)
-        if value is not None
-    }
-    for index, each in enumerate(parameters):
-        if index < len(given):
-            names.own[each.arg] = given[index]
-    for each in (*parameters, *taken.kwonlyargs):
-        if each.arg in keywords:
-            names.own[each.arg] = keywords[each.arg]
-        elif each.arg not in names.own:
-            default = defaults.get(each.arg) if arguments or keywords else None
-            names.own[each.arg] = (
-                UNFOLLOWED if default is None else evaluate(default, function.names)
-            )
-    if taken.vararg is not None:
-        rest = given[len(parameters) :]
-        names.own[taken.vararg.arg] = Listed(rest, [function.node.lineno] * len(rest))
-    if taken.kwarg is not None:
-        names.own[taken.kwarg.arg] = UNFOLLOWED
-
-
-def _either(merged: Any, before: Any, value: Any, *, first: bool) -> Any:
-    """A name after a branch: what it was given in any of them."""
-    if first or merged is before or merged is None:
-        return value
-    if value is before:
-        return merged
-    if isinstance(merged, TypeValue) and isinstance(value, TypeValue):
-        return TypeValue(tuple(dict.fromkeys((*merged.types, *value.types))), value.text)
-    follows = not isinstance(value, NotFollowed) and value is not None
-    keeps = isinstance(merged, (LibraryValue, TypeValue)) and not follows
-    return merged if keeps else value
 
 
 def _declares(body: list[ast.stmt]) -> bool:

@@ -232,11 +232,8 @@ def ctypes_code(
             return "ctypes.c_void_p"
         return f"ctypes.POINTER({ctypes_code(target, classes=classes)})"
     spelled = bare(type_.spelling)
-    name = _CTYPES_NAMES.get(spelled)
-    if name is None:
-        known = name_in_c(type_.kind, type_.size)
-        name = _CTYPES_NAMES.get(known or "", "c_void_p")
-    return f"ctypes.{name}"
+    known = name_in_c(type_.kind, type_.size) or ""
+    return f"ctypes.{_CTYPES_NAMES.get(spelled) or _CTYPES_NAMES.get(known, 'c_void_p')}"
 
 
 def class_name(type_: CType) -> str:

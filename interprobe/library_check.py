@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from interprobe.binding_values import (
@@ -19,6 +18,7 @@ from interprobe.binding_values import (
 )
 from interprobe.callee_prototypes import CalleePrototypes
 from interprobe.declared_types import class_name, simple_type
+from interprobe.exported_functions import LibraryCheck
 from interprobe.findings import Cost, Finding, Fix, Severity, Site
 from interprobe.prototype_code import assignments, struct_code
 from interprobe.prototype_differences import (
@@ -27,43 +27,7 @@ from interprobe.prototype_differences import (
     layout_differences,
     result_difference,
 )
-from interprobe.prototypes import CType, Prototype, StructLayout, bare
-
-_NOT_FOR_BINDINGS = re.compile(r"_init|_fini|_Z|PyInit_|__|_start")
-
-
-@dataclass
-class LibraryCheck:
-    """What a check found.
-
-    Attributes:
-        findings: Mismatches, in the order of the source.
-        compared: Functions whose declaration was compared.
-        undeclared: Prototypes of functions without a whole declaration: those that the bindings
-            name, or without bindings all that the library exports.
-        unknown: Exported functions whose prototype is not known.
-        notes: (line or None, sentence): what was not compared, and why.
-    """
-
-    findings: list[Finding] = field(default_factory=list)
-    compared: list[str] = field(default_factory=list)
-    undeclared: list[Prototype] = field(default_factory=list)
-    unknown: list[str] = field(default_factory=list)
-    notes: list[tuple[int | None, str]] = field(default_factory=list)
-
-
-def exported_prototypes(library: str, known: CalleePrototypes) -> LibraryCheck:
-    """The prototypes of all functions that a library exports, as if none were declared."""
-    result = LibraryCheck()
-    for name in sorted(known.exports(library)):
-        if _NOT_FOR_BINDINGS.match(name):
-            continue
-        prototype = known.of(library, name)
-        if prototype is None:
-            result.unknown.append(name)
-        else:
-            result.undeclared.append(prototype)
-    return result
+from interprobe.prototypes import CType, Prototype, bare
 
 
 def compare(
@@ -160,12 +124,12 @@ class _Comparison:
         self.result.compared.append(name)
         by_line: dict[tuple[int, int], list[tuple[Difference, str]]] = {}
         for declaration in declarations:
-            found = {
+            compared = {
                 "argtypes": self._argtypes,
                 "restype": self._restype,
                 "cdef": self._cdef,
             }[declaration.aspect](declaration, prototype)
-            by_line.setdefault((declaration.line, declaration.end_line), []).extend(found)
+            by_line.setdefault((declaration.line, declaration.end_line), []).extend(compared)
         if "argtypes" in aspects and not aspects & {"restype", "cdef"}:
             missing = self._default_result(prototype)
             if missing is not None:
@@ -173,9 +137,9 @@ class _Comparison:
                 by_line.setdefault((first.line, first.end_line), []).append(missing)
         if "restype" in aspects and not aspects & {"argtypes", "cdef"} and prototype.parameters:
             self.result.undeclared.append(prototype)
-        for (line, end_line), found in by_line.items():
+        for place, found in by_line.items():
             if found:
-                self._mismatch(prototype, line, end_line, list(found), "cdef" in aspects)
+                self._mismatch(prototype, place, list(found), is_cdef="cdef" in aspects)
 
     def _argtypes(
         self, declaration: Declaration, prototype: Prototype
@@ -293,13 +257,13 @@ class _Comparison:
         self._layouts_compared.add(name)
         differences = layout_differences(layout, true)
         if differences:
-            line, end_line = self._bindings.structure_lines[name]
             told = "; ".join(each.text for each in differences)
-            code = struct_code(true, {**self._classes, **_own_classes(true)}, self._bindings.module)
+            code = struct_code(
+                true, {**self._classes, class_name(theirs): name}, self._bindings.module
+            )
             self._add(
                 name,
-                line,
-                end_line,
+                self._bindings.structure_lines[name],
                 Severity.ERROR,
                 f"{name} stands for `{true.name}` of {prototype.name}: {told}.",
                 Fix(f"Declare the members of `{true.name}`.", code),
@@ -308,19 +272,22 @@ class _Comparison:
     def _mismatch(
         self,
         prototype: Prototype,
-        line: int,
-        end_line: int,
+        place: tuple[int, int],
         found: list[tuple[Difference, str]],
+        *,
         is_cdef: bool,
     ) -> None:
         severity = min((each.severity for each, _ in found), key=lambda each: each.rank)
         cause = "\n".join(
-            f"{_sentence(subject)}: {difference.text}." for difference, subject in found
+            f"{_sentence(subject, prototype.name)}: {difference.text}."
+            for difference, subject in found
         )
-        fix = Fix(f"The function is `{prototype.declaration}`.", self._code(prototype, is_cdef))
-        self._add(prototype.name, line, end_line, severity, cause, fix)
+        fix = Fix(
+            f"The function is `{prototype.declaration}`.", self._code(prototype, is_cdef=is_cdef)
+        )
+        self._add(prototype.name, place, severity, cause, fix)
 
-    def _code(self, prototype: Prototype, is_cdef: bool) -> str:
+    def _code(self, prototype: Prototype, *, is_cdef: bool = False) -> str:
         if is_cdef:
             return f'ffi.cdef("{prototype.declaration};")'
         return assignments(
@@ -331,8 +298,9 @@ class _Comparison:
         )
 
     def _add(
-        self, subject: str, line: int, end_line: int, severity: Severity, cause: str, fix: Fix
+        self, subject: str, place: tuple[int, int], severity: Severity, cause: str, fix: Fix
     ) -> None:
+        line, end_line = place
         source = self._lines[line - 1] if 0 < line <= len(self._lines) else ""
         last = self._lines[end_line - 1] if 0 < end_line <= len(self._lines) else source
         site = Site(
@@ -384,12 +352,11 @@ class _Comparison:
             difference, _ = default
             self._add(
                 name,
-                use.line,
-                use.line,
+                (use.line, use.line),
                 difference.severity,
                 f"{name} is called without any declaration, so that ctypes reads an int, and it "
                 f"returns `{prototype.returns.spelling}`: {difference.text}.",
-                Fix(f"The function is `{prototype.declaration}`.", self._code(prototype, False)),
+                Fix(f"The function is `{prototype.declaration}`.", self._code(prototype)),
             )
 
 
@@ -397,11 +364,6 @@ def _of_all(types: tuple[CType, ...] | None, true: CType, compare_types: Any) ->
     """The difference that remains whichever of several types the program chooses."""
     differences: list[Difference | None] = [compare_types(each, true) for each in types or ()]
     return None if not differences or None in differences else differences[0]
-
-
-def _own_classes(layout: StructLayout) -> dict[str, str]:
-    name = class_name(CType("struct", layout.name))
-    return {name: name}
 
 
 def _stem(path: str) -> str:
@@ -413,5 +375,6 @@ def _base(path: str) -> str:
     return os.path.basename(path)
 
 
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}"
+def _sentence(text: str, function: str) -> str:
+    """A text with a capital, unless it begins with the function's name."""
+    return text if text.startswith(function) else f"{text[:1].upper()}{text[1:]}"

@@ -76,7 +76,12 @@ def struct_code(layout: StructLayout, classes: Mapping[str, str], module: str = 
         field = member.name or f"_{number}"
         field = f"{field}_" if keyword.iskeyword(field) else field
         fields.append(f'        ("{field}", {ctypes_code(member.type, classes=others)}),')
-    lines = [f"class {name}(ctypes.{base}):", "    _fields_ = [", *fields, "    ]"]
+    lines = [
+        f"class {classes.get(name, name)}(ctypes.{base}):",
+        "    _fields_ = [",
+        *fields,
+        "    ]",
+    ]
     return with_module("\n".join(lines), module)
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from interprobe.cli.console.arguments import Parser, UsageError, usage_error
+from interprobe.cli.console.arguments import Parser, UsageError, check_headers, usage_error
 from interprobe.cli.console.output import Output, add_look_options
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from interprobe.binding_values import Bindings
     from interprobe.callee_prototypes import CalleePrototypes
-    from interprobe.library_check import LibraryCheck
+    from interprobe.exported_functions import LibraryCheck
 
 _DESCRIPTION = """\
 Compare what BINDINGS declares (ctypes' argtypes and restype, numpy's ndpointer, cffi's cdef) with
@@ -82,19 +82,6 @@ def main(arguments: list[str]) -> int:
         result = compare(library, known, read, os.path.abspath(bindings), lines)
     output.write(_drawn(result, library, bindings, read, output))
     return 1 if _wrong(result) else 0
-
-
-def check_headers(headers: list[str]) -> None:
-    """Make sure that the files of ``--header`` can be read.
-
-    Raises:
-        UsageError: One cannot.
-    """
-    for header in headers:
-        if not os.path.isfile(header):
-            raise UsageError(f"There is no header {header!r}.")
-        if not os.access(header, os.R_OK):
-            raise UsageError(f"The header {header!r} cannot be read.")
 
 
 def _library(named: str, bindings: str | None) -> tuple[str, str | None]:
@@ -200,7 +187,7 @@ def _read(path: str) -> tuple[Bindings, list[str]]:
 
 def _declarations(library: str, known: CalleePrototypes) -> str:
     """A module that declares all functions of a library."""
-    from interprobe.library_check import exported_prototypes
+    from interprobe.exported_functions import exported_prototypes
     from interprobe.prototype_code import module_code
     from interprobe.wording import counted
 

@@ -11,7 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interprobe.cli.console import formats
-from interprobe.cli.console.arguments import Parser, UsageError, positive, usage_error, writable
+from interprobe.cli.console.arguments import (
+    Parser,
+    UsageError,
+    check_headers,
+    positive,
+    usage_error,
+    writable,
+)
 from interprobe.cli.console.output import Output, add_options, complain_after_program
 
 if TYPE_CHECKING:
@@ -46,6 +53,7 @@ class _Options(argparse.Namespace):
     memory: bool
     boundary: list[str]
     no_boundary: list[str]
+    header: list[str]
 
 
 def main(arguments: list[str]) -> int:
@@ -114,6 +122,14 @@ def _parser() -> Parser:
         metavar="PACKAGE",
         help="leave the compiled functions of PACKAGE alone; may be repeated",
     )
+    programs.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a header that declares functions of libraries without debug information, to compare"
+        " calls with; may be repeated",
+    )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
     scenarios.add_argument("--size", type=positive, metavar="MIB", help="size of the data")
@@ -135,6 +151,7 @@ def _run_program(program: Program, options: _Options) -> int:
     from interprobe.cli.launch.main_module import compile_main
     from interprobe.cli.launch.recording import ProgramRecording
 
+    check_headers(options.header)
     output = Output(options, stderr=True)
     trace_file = None if options.json is None else writable(options.json, replace=True)
     imports = Imports(program.folder if program.extends_path else None)
@@ -158,6 +175,7 @@ def _run_program(program: Program, options: _Options) -> int:
         sampler=sampler,
         boundary=options.boundary,
         no_boundary=options.no_boundary,
+        headers=[os.path.abspath(header) for header in options.header],
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -268,6 +286,7 @@ def _refuse_program_options(options: _Options) -> None:
         "--memory": options.memory,
         "--boundary": options.boundary,
         "--no-boundary": options.no_boundary,
+        "--header": options.header,
     }
     for flag, given in flags.items():
         if given:

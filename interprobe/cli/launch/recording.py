@@ -37,6 +37,7 @@ class ProgramRecording:
         sampler: ResidentSampler | None = None,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        headers: Sequence[str] = (),
     ) -> None:
         """Prepare to record.
 
@@ -49,6 +50,7 @@ class ProgramRecording:
             sampler: Samples resident memory meanwhile.
             boundary: As for :class:`~interprobe.recorder.Recorder`, for children as well.
             no_boundary: As ``boundary``.
+            headers: Paths of headers that declare functions of libraries.
         """
         self._program = program
         # A file name need not be valid text; a trace must be.
@@ -61,6 +63,7 @@ class ProgramRecording:
         self._sampler = sampler
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._headers = list(headers)
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
@@ -185,6 +188,7 @@ class ProgramRecording:
                 folder=self._folder,
                 boundary=self._boundary,
                 no_boundary=self._no_boundary,
+                headers=self._headers,
             )
             recorder.start()
         except Exception as error:
