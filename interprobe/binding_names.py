@@ -15,6 +15,10 @@ from interprobe.binding_values import (
     TypeValue,
 )
 
+_DECLARING = frozenset(
+    ["argtypes", "restype", "_fields_", "POINTER", "CFUNCTYPE", "PYFUNCTYPE", "ndpointer", "cdef"]
+) | {"CDLL", "PyDLL", "LoadLibrary", "load_library", "cdll", "dlopen", "setattr"}
+
 
 class LocalFunction:
     """A function that the module defines."""
@@ -24,6 +28,24 @@ class LocalFunction:
         self.names = names
         self.owner: Scope | None = None
         self.called = False
+        self._words: set[str] | None = None
+
+    def concerns_declarations(self, path: tuple[LocalFunction, ...] = ()) -> bool:
+        """Whether carrying it out again could declare something, or yield a type or a library."""
+        if self._words is None:
+            nodes = list(ast.walk(self.node))
+            self._words = {node.id for node in nodes if isinstance(node, ast.Name)}
+            self._words |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+        if self._words & _DECLARING:
+            return True
+        others = (self.names.find(word) for word in self._words)
+        return any(
+            isinstance(other, LocalFunction)
+            and other not in path
+            and other is not self
+            and other.concerns_declarations((*path, self))
+            for other in others
+        )
 
 
 class Names:

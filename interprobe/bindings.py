@@ -58,10 +58,13 @@ def read_bindings(source: str, file: str) -> Bindings:
 class _Module(Expressions):
     """Carries out the statements of one module."""
 
-    def __init__(self, file: str, depth: int = 0) -> None:
+    def __init__(self, file: str, package: dict[str, _Module] | None = None) -> None:
         super().__init__(Bindings())
         self._file = file
-        self._depth = depth
+        self._package = {} if package is None else package
+        self._package[os.path.abspath(file)] = (
+            self  # also what is still being read: imports may cycle
+        )
         self._calls = 0
         self._statements = 0
         self._functions: list[LocalFunction] = []
@@ -69,10 +72,14 @@ class _Module(Expressions):
 
     def run(self, tree: ast.Module) -> None:
         """Carry out a module, and then the functions that it defines and does not call."""
-        self._block(tree.body, self.names)
+        self.block(tree.body)
         for function in self._functions:  # grows meanwhile
             if not function.called:
                 self._call_local(function, [], {}, None)
+
+    def block(self, statements: Iterable[ast.stmt]) -> None:
+        """Carry out statements of the module's own level."""
+        self._block(statements, self.names)
 
     def _block(self, statements: Iterable[ast.stmt], names: Names) -> None:
         for statement in statements:
@@ -313,14 +320,14 @@ class _Module(Expressions):
         for _ in range(node.level - 1):
             folder = os.path.dirname(folder)
         path = os.path.join(folder, *(node.module or "__init__").split(".")) + ".py"
-        if self._depth > 3 or not os.path.isfile(path) or os.path.samefile(path, self._file):
-            return
-        other = _Module(path, self._depth + 1)
-        try:
-            with open(path, encoding="utf-8") as file:
-                other.run(ast.parse(file.read()))
-        except (OSError, SyntaxError, ValueError):
-            return
+        other = self._package.get(path)
+        if other is None:
+            other = _Module(path, self._package)
+            try:
+                with open(path, encoding="utf-8") as file:
+                    other.block(ast.parse(file.read()).body)
+            except (OSError, SyntaxError, ValueError):
+                return
         self.found.layouts.update(other.found.layouts)
         wanted = [(alias.name, alias.asname or alias.name) for alias in node.names]
         if wanted == [("*", "*")]:
@@ -351,8 +358,8 @@ class _Module(Expressions):
         keywords: dict[str, Any],
         node: ast.Call | None,
     ) -> Any:
-        function.called = True
-        if self._calls >= _DEEPEST:
+        again, function.called = function.called, True
+        if self._calls >= _DEEPEST or (again and not function.concerns_declarations()):
             return UNFOLLOWED
         names = Names(function.names)
         bind(function, arguments, keywords, names, self.value)

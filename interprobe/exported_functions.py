@@ -21,6 +21,8 @@ class LibraryCheck:
         compared: Functions whose declaration was compared.
         undeclared: Prototypes of functions without a whole declaration: those that the bindings
             name, or without bindings all that the library exports.
+        half_declared: Names of those of which only the result is declared.
+        classes: The bindings' classes for structures, by ``class_name``.
         unknown: Exported functions whose prototype is not known.
         notes: (line or None, sentence): what was not compared, and why.
     """
@@ -28,6 +30,8 @@ class LibraryCheck:
     findings: list[Finding] = field(default_factory=list)
     compared: list[str] = field(default_factory=list)
     undeclared: list[Prototype] = field(default_factory=list)
+    half_declared: set[str] = field(default_factory=set)
+    classes: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     notes: list[tuple[int | None, str]] = field(default_factory=list)
 

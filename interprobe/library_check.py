@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from interprobe.binding_values import (
@@ -83,6 +84,9 @@ class _Comparison:
             if declaration.aspect == "argtypes" and isinstance(declaration.value, Listed):
                 for value, parameter in zip(declaration.value, prototype.parameters, strict=False):
                     self._match_class(value, parameter.type)
+            elif declaration.aspect == "restype":
+                self._match_class(declaration.value, prototype.returns)
+        self.result.classes = self._classes
 
     def _match_class(self, value: Any, true: CType) -> None:
         ours = value.types[0] if isinstance(value, TypeValue) else None
@@ -132,14 +136,24 @@ class _Comparison:
             by_line.setdefault((declaration.line, declaration.end_line), []).extend(compared)
         if "argtypes" in aspects and not aspects & {"restype", "cdef"}:
             missing = self._default_result(prototype)
+            if missing is not None and (read := self._is_read(name)) is not True:
+                # Nothing is lost of a result that is thrown away.
+                least = Severity.NOTE if read is False else Severity.WARNING
+                missing = (replace(missing[0], severity=least), missing[1])
             if missing is not None:
                 first = next(each for each in declarations if each.aspect == "argtypes")
                 by_line.setdefault((first.line, first.end_line), []).append(missing)
         if "restype" in aspects and not aspects & {"argtypes", "cdef"} and prototype.parameters:
             self.result.undeclared.append(prototype)
+            self.result.half_declared.add(name)
         for place, found in by_line.items():
             if found:
                 self._mismatch(prototype, place, list(found), is_cdef="cdef" in aspects)
+
+    def _is_read(self, name: str) -> bool | None:
+        """Whether the bindings use the result of a function; None where they never call it."""
+        uses = [use.is_read for use in self._bindings.uses if use.function == name]
+        return any(uses) if uses else None
 
     def _argtypes(
         self, declaration: Declaration, prototype: Prototype

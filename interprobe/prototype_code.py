@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 from interprobe.declared_types import class_name, ctypes_code
@@ -85,15 +85,32 @@ def struct_code(layout: StructLayout, classes: Mapping[str, str], module: str = 
     return with_module("\n".join(lines), module)
 
 
-def block(prototypes: Sequence[Prototype], module: str = "ctypes") -> str:
-    """Declarations of several functions, with the structures that they need."""
+def block(
+    prototypes: Sequence[Prototype],
+    module: str = "ctypes",
+    *,
+    known: Mapping[str, str] = NO_CLASSES,
+    half_declared: Collection[str] = (),
+) -> str:
+    """Declarations of several functions, with the structures that they need.
+
+    Args:
+        prototypes: Of the functions.
+        module: What the program calls ctypes.
+        known: The classes that the program has for structures, by ``class_name``.
+        half_declared: Functions whose result is declared already.
+    """
     layouts = {layout.name: layout for each in prototypes for layout in each.structs}
-    named = {name: _class_of(name) for name in layouts}
-    classes = {each: each for each in named.values()}
-    parts = [struct_code(layout, classes, module) for layout in _in_order(layouts)]
-    parts += [
-        assignments(f"lib.{each.name}", each, classes=classes, module=module) for each in prototypes
-    ]
+    classes = {_class_of(name): _class_of(name) for name in layouts} | dict(known)
+    parts, named = [], set(known)
+    for layout in _in_order(layouts):
+        if _class_of(layout.name) not in named:
+            named.add(_class_of(layout.name))
+            parts.append(struct_code(layout, classes, module))
+    for each in prototypes:
+        restype = each.name not in half_declared
+        name = f"lib.{each.name}"
+        parts.append(assignments(name, each, classes=classes, module=module, restype=restype))
     return "\n\n".join(parts)
 
 

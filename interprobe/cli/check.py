@@ -242,7 +242,12 @@ def _parts(
         yield draw(Block((finding,), (), ()), places)
         yield Text()
     if result.undeclared:
-        code = block(result.undeclared, read.module)
+        code = block(
+            result.undeclared,
+            read.module,
+            known=result.classes,
+            half_declared=result.half_declared,
+        )
         yield Section("Declarations for functions that have none, or half of one", CodeText(code))
         yield Text()
     notes = [
