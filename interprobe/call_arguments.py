@@ -15,11 +15,10 @@ FOREIGN_BINDINGS = frozenset({"ctypes", "cffi"})
 
 
 def arguments_at(call: Call) -> dict[int, Argument]:
-    """The call's own arguments by position, without the pointers inside their memory."""
+    """The call's own arguments by position; the pointers inside their memory come behind them."""
     found: dict[int, Argument] = {}
     for argument in call.arguments:
-        if argument.name is None or not argument.name.startswith((".", "[")):
-            found.setdefault(argument.position, argument)
+        found.setdefault(argument.position, argument)
     return found
 
 

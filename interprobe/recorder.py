@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from interprobe import contracts as contract_checks
 from interprobe import native, probes, sites
 from interprobe.blind_spots import modules_with_cached_table
+from interprobe.contracts import Contracts
 from interprobe.description import describe_run, encode, with_resident_peak
 from interprobe.probes import extension_calls
 from interprobe.process_ledgers import LedgerFolder
@@ -34,6 +36,7 @@ class Recorder:
         *,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        contracts: Contracts = "sampled",
         headers: Sequence[str] = (),
         guard: bool = False,
     ) -> None:
@@ -47,6 +50,8 @@ class Recorder:
             boundary: Packages in which every call of a compiled function is a crossing, whoever
                 imports it; of other packages those are that the user's own code imports by name.
             no_boundary: Packages whose functions are left alone.
+            contracts: Whether the contents of arrays are compared around calls only as far as that
+                costs next to nothing ("sampled"), or all of them, always ("full").
             headers: Headers that declare functions of libraries without debug information.
             guard: Whether array data get guard pages: native code that touches memory beside an
                 array, or of a freed one, is stopped there. Costs time and memory, and ends the
@@ -57,6 +62,7 @@ class Recorder:
         self._folder = folder
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._contracts: Contracts = contracts
         self._headers = [os.path.abspath(header) for header in headers]
         self._guard = guard
         self._ledger: native.Ledger | None = None
@@ -74,6 +80,7 @@ class Recorder:
         cached = modules_with_cached_table()
         book = native.Ledger(None if self._folder is None else self._folder.new_file())
         extension_calls.choose(self, self._boundary, self._no_boundary)
+        contract_checks.choose(self, self._contracts)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
         if self._guard:
@@ -139,6 +146,7 @@ class Recorder:
         book.seal()
         probes.release()
         extension_calls.forget(self)
+        contract_checks.forget(self)
 
     def _describe(self, book: native.Ledger) -> None:
         """Write what is known of the run by now."""

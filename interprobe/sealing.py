@@ -14,6 +14,7 @@ from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
 from interprobe.findings import Site
 from interprobe.ledger_records import (
+    ArgumentRecord,
     BorrowRecord,
     CallRecord,
     CopyRecord,
@@ -295,6 +296,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
                 declared=type_name(argument.declared),
                 true=None,
                 given=argument.given,
+                role="output" if _is_written(record, argument) else None,
                 freed=argument.freed,
             )
             for argument in sorted(record.arguments, key=lambda each: each.position)
@@ -308,6 +310,13 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
         facts=_facts(record.facts, place),
+    )
+
+
+def _is_written(record: CallRecord, argument: ArgumentRecord) -> bool:
+    """Whether the callee was seen to write the array behind an argument."""
+    return argument.member is None and any(
+        fact.kind == "changed" and fact.position == argument.position for fact in record.facts
     )
 
 

@@ -116,8 +116,8 @@ addresses_copy_layout(kept_layout *to, const kept_layout *from)
     to->freed = from->freed;
 }
 
-static void
-keep(kept_layout *to, const layout *now)
+void
+addresses_keep_layout(kept_layout *to, const layout *now)
 {
     to->is = *now;
     to->is.descr = NULL;
@@ -245,7 +245,7 @@ addresses_note(PyArrayObject *array, const layout *given, const address_gift *gi
     PyObject *replaced = entry->holder;
     if (fresh || entry->given.kept.is.data != now.data ||
         !same_layout(&entry->given.kept.is, &now)) {
-        keep(&entry->given.kept, &now);
+        addresses_keep_layout(&entry->given.kept, &now);
         remember_memory(index, &now);
     }
     entry->block = block;

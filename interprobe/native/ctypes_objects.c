@@ -254,6 +254,43 @@ owns_memory(const ctypes_object *object)
     return object->owns_value && object->value != NULL;
 }
 
+/* Whether nothing that `kept` refers to may hold `address`. */
+static bool
+keeps_nothing(PyObject *kept, uintptr_t address, int depth)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    if (kept == NULL || depth == 0) { /* what was cast before keeps itself, in a circle */
+        return true;
+    }
+    if (PyDict_CheckExact(kept)) {
+        bool nothing = true;
+        while (nothing && PyDict_Next(kept, &at, &key, &value)) {
+            nothing = keeps_nothing(value, address, depth - 1);
+        }
+        return nothing;
+    }
+    if (kind_of_type(Py_TYPE(kept)) == NOT_CTYPES) {
+        return false; /* who knows what it owns */
+    }
+    bool nothing = true;
+    ctypes_object *object = (ctypes_object *)kept;
+    for (int i = 0; nothing && object != NULL; i++, object = object->base) {
+        bool holds = object->owns_value && address - (uintptr_t)object->value <
+                                               (uintptr_t)object->size;
+        nothing = i < KEEPER_DEPTH && !holds &&
+                  keeps_nothing(object->objects, address, depth - 1);
+    }
+    return nothing;
+}
+
+bool
+ctypes_owns_nothing(PyObject *object, uintptr_t address)
+{
+    return kind_of_type(Py_TYPE(object)) != NOT_CTYPES &&
+           keeps_nothing(object, address, KEEPER_DEPTH);
+}
+
 /* The object whose memory a call can reach through an argument, borrowed, or NULL. */
 static ctypes_object *
 reached_object(PyObject *argument)

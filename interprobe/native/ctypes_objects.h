@@ -35,6 +35,10 @@ PyObject *ctypes_plain_attribute(PyObject *object, PyObject *name);
 /* The live array behind an argument: a new reference, or NULL where none is known. Runs no Python. */
 PyArrayObject *ctypes_array_behind(PyObject *argument);
 
+/* Whether an object is of ctypes and neither its memory nor what it keeps alive holds `address`: it was
+ * reached through a mere pointer. Runs no Python code. */
+bool ctypes_owns_nothing(PyObject *object, uintptr_t address);
+
 /* The arrays whose addresses an argument is, or holds in its memory: see callee.layouts_behind. */
 int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 

@@ -65,7 +65,7 @@ from interprobe.call_arguments import (
     facts_of,
     findings_about_calls,
 )
-from interprobe.element_types import array_element
+from interprobe.element_types import ElementType, array_element, prototype_element
 from interprobe.findings import Finding, Fix, Severity
 from interprobe.pointer_declarations import declared_element
 from interprobe.trace import Argument, Call, Layout, Trace
@@ -128,11 +128,19 @@ def _misread(call: Call) -> list[tuple[Argument, Severity]]:
             continue  # an ndpointer that asks for it
         if array_element(given.dtype) is None:
             continue
-        if declared_element(call.binding, argument.declared) is not None:
+        if _taken_element(call, argument) is not None:
             found.append((argument, Severity.ERROR))
         elif argument.position in counting and argument is arguments_at(call)[argument.position]:
             found.append((argument, Severity.WARNING))
     return found
+
+
+def _taken_element(call: Call, argument: Argument) -> ElementType | None:
+    """What C takes an element for, by the declaration or by the function's own prototype."""
+    declared = declared_element(call.binding, argument.declared)
+    if declared is not None or argument.true is None:
+        return declared
+    return prototype_element(argument.true)
 
 
 def _counted_in_elements(call: Call) -> set[int]:
@@ -160,12 +168,11 @@ def _cause(call: Call, argument: Argument) -> str:
     """What the array holds and what C makes of its bytes."""
     layout = _layout(argument)
     array = array_text(array_of(call, argument), "an array")
-    declared = declared_element(call.binding, argument.declared)
-    told = (
-        f"It is declared as {argument.declared}"
-        if declared is not None
-        else "The call counts its elements, so C takes them for numbers"
-    )
+    told = "The call counts its elements, so C takes them for numbers"
+    if declared_element(call.binding, argument.declared) is not None:
+        told = f"It is declared as {argument.declared}"
+    elif _taken_element(call, argument) is not None:
+        told = f"The function's own prototype says `{argument.true}`"
     return (
         f"{argument_text(call, argument)} is a pointer to {array}, which holds {layout.dtype} with "
         "the most significant byte first (big-endian), while this processor has the least "

@@ -77,7 +77,7 @@ def p(array: Array) -> Any:
     return array.ctypes.data_as(DP)
 
 
-# --- strides ---------------------------------------------------------------------------------------
+# --- strides -------------------------------------------------------------------------------------
 
 
 def test_every_second_element_is_summed_as_neighbours(lib: ctypes.CDLL) -> None:
@@ -200,7 +200,8 @@ def test_every_call_of_a_record_is_counted(lib: ctypes.CDLL) -> None:
 
     trace, _ = record(work)
     (finding,) = trace.findings
-    (fact,) = trace.calls[finding.records[0].index].facts
+    facts = trace.calls[finding.records[0].index].facts
+    (fact,) = [fact for fact in facts if fact.kind == "strides-untold"]
     assert (fact.count, fact.value, fact.limit) == (490, 249, 0)
 
 
@@ -355,7 +356,7 @@ def test_a_handle_may_know_the_steps(lib: ctypes.CDLL) -> None:
     assert finding.severity is Severity.WARNING
 
 
-# --- byte order ------------------------------------------------------------------------------------
+# --- byte order ----------------------------------------------------------------------------------
 
 
 def test_foreign_bytes_are_summed_as_they_are(lib: ctypes.CDLL) -> None:
@@ -386,7 +387,7 @@ def test_foreign_bytes_as_raw_memory_are_left_alone(lib: ctypes.CDLL) -> None:
     assert findings_of(work) == []
 
 
-# --- records ---------------------------------------------------------------------------------------
+# --- records -------------------------------------------------------------------------------------
 
 
 PACKED = np.dtype([("id", "i4"), ("value", "f8")])
@@ -492,7 +493,7 @@ def test_a_union_that_is_one_word_is_compared_by_its_neighbours(lib: ctypes.CDLL
     assert "C looks for tag (int32) at offset 8" in finding.cause
 
 
-# --- masks -----------------------------------------------------------------------------------------
+# --- masks ---------------------------------------------------------------------------------------
 
 
 READINGS = np.ma.masked_equal([1.0, -9999.0, 3.0, -9999.0, 5.0], -9999.0)
