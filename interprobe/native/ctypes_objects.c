@@ -270,7 +270,7 @@ keeps_nothing(PyObject *kept, uintptr_t address, int depth)
         }
         return nothing;
     }
-    if (kind_of_type(Py_TYPE(kept)) == NOT_CTYPES) {
+    if (ctypes_kind_of(Py_TYPE(kept)) == NOT_CTYPES) {
         return false; /* who knows what it owns */
     }
     bool nothing = true;
@@ -287,7 +287,7 @@ keeps_nothing(PyObject *kept, uintptr_t address, int depth)
 bool
 ctypes_owns_nothing(PyObject *object, uintptr_t address)
 {
-    return kind_of_type(Py_TYPE(object)) != NOT_CTYPES &&
+    return ctypes_kind_of(Py_TYPE(object)) != NOT_CTYPES &&
            keeps_nothing(object, address, KEEPER_DEPTH);
 }
 
