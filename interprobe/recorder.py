@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,6 +17,8 @@ from interprobe.process_ledgers import LedgerFolder
 
 if TYPE_CHECKING:
     from interprobe.trace import Trace
+
+GuardedSide = Literal["end", "start"]
 
 
 class Recorder:
@@ -34,7 +36,7 @@ class Recorder:
         *,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
-        guard: bool = False,
+        guard: GuardedSide | None = None,
     ) -> None:
         """Prepare a recording without starting it.
 
@@ -46,9 +48,9 @@ class Recorder:
             boundary: Packages in which every call of a compiled function is a crossing, whoever
                 imports it; of other packages those are that the user's own code imports by name.
             no_boundary: Packages whose functions are left alone.
-            guard: Whether array data get guard pages: native code that touches memory beside an
-                array, or of a freed one, is stopped there. Costs time and memory, and ends the
-                program as a segmentation fault does.
+            guard: Guard mode: which side of array data adjoins a page that nobody may touch, so
+                that native code is stopped there, as by a segmentation fault. Freed data are
+                closed as well. None: neither.
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
@@ -84,7 +86,7 @@ class Recorder:
         why = probes.left_out().get("array allocations")
         if why is None:
             try:
-                book.begin_guard()
+                book.begin_guard(self._guard == "start")
             except RuntimeError as error:
                 why = str(error)
         return [] if why is None else [f"Guard mode is left out: {why}."]

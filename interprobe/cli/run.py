@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from interprobe.cli.launch.isolation import Imports
     from interprobe.cli.launch.program import Program
     from interprobe.lines import LineTimer
+    from interprobe.recorder import GuardedSide
 
 _DESCRIPTION = """\
 Run a program or a scenario and report what happened at the border to native code.
@@ -46,7 +47,7 @@ class _Options(argparse.Namespace):
     memory: bool
     boundary: list[str]
     no_boundary: list[str]
-    guard: bool
+    guard: GuardedSide | None
 
 
 def main(arguments: list[str]) -> int:
@@ -117,9 +118,17 @@ def _parser() -> Parser:
     )
     programs.add_argument(
         "--guard",
-        action="store_true",
-        help="stop native code that touches memory beside an array, or of a freed one, at that"
-        " instruction, and report it; slower",
+        action="store_const",
+        const="end",
+        help="stop native code that touches memory past the end of an array, or of a freed one, at"
+        " that instruction, and report it; slower",
+    )
+    programs.add_argument(
+        "--guard-start",
+        action="store_const",
+        const="start",
+        dest="guard",
+        help="the same, but for memory before an array's start",
     )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
