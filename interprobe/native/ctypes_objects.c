@@ -31,7 +31,7 @@ static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Struc
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
-static PyObject *name_arr, *name_as_parameter, *name_type, *name_from_param, *name_dtype;
+static PyObject *name_arr, *name_as_parameter, *name_type;
 static PyTypeObject *function_meta; /* of what calls C, or is called back by it */
 
 ctypes_kind
@@ -360,12 +360,6 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
     return reached == NULL ? 0 : scan_memory(reached, out, room);
 }
 
-PyObject *
-ctypes_reached_object(PyObject *argument)
-{
-    return (PyObject *)reached_object(argument);
-}
-
 /* Adds the elements of a ctypes object that is an integer, or an array of such; false where it is none. */
 static bool
 add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner manner,
@@ -416,24 +410,6 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
     }
 }
 
-bool
-ctypes_float_of(PyObject *argument, double *value)
-{
-    const ctypes_object *is = (ctypes_object *)argument;
-    if (ctypes_kind_of(Py_TYPE(argument)) != SIMPLE || is->value == NULL) {
-        return false;
-    }
-    char code = ctypes_simple_code(Py_TYPE(argument));
-    float single;
-    if (code == 'f') {
-        memcpy(&single, is->value, sizeof single);
-        *value = (double)single;
-    } else if (code == 'd') {
-        memcpy(value, is->value, sizeof *value);
-    }
-    return code == 'f' || code == 'd';
-}
-
 uintptr_t
 ctypes_address(PyObject *argument)
 {
@@ -452,93 +428,133 @@ ctypes_address(PyObject *argument)
     return kind == NOT_CTYPES ? 0 : passed_address(argument, kind);
 }
 
-static int
-bits_of_letter(char letter)
+PyObject *
+ctypes_referenced(PyObject *argument)
 {
-    switch (letter) {
-    case 'b': return -8;
-    case 'B': return 8;
-    case 'h': return -16;
-    case 'H': return 16;
-    case 'i': return -32;
-    case 'I': return 32;
-    case 'l': return -8 * (int)sizeof(long);
-    case 'L': return 8 * (int)sizeof(long);
-    case 'q': return -64;
-    case 'Q': return 64;
-    }
-    return 0;
-}
-
-int
-ctypes_integer_bits(PyTypeObject *type)
-{
-    /* The usual from_param is the metatype's. */
-    return _PyType_Lookup(type, name_from_param) == NULL ? bits_of_letter(ctypes_simple_code(type)) : 0;
-}
-
-bool
-ctypes_integer(PyObject *argument, int64_t *value)
-{
-    if (PyLong_CheckExact(argument)) {
-        int overflow;
-        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
-        return !overflow;
-    }
-    const ctypes_object *is = (ctypes_object *)argument;
-    switch (bits_of_letter(ctypes_simple_code(Py_TYPE(argument)))) {
-    case -8: *value = *(int8_t *)is->value; return true;
-    case 8: *value = *(uint8_t *)is->value; return true;
-    case -16: *value = *(int16_t *)is->value; return true;
-    case 16: *value = *(uint16_t *)is->value; return true;
-    case -32: *value = *(int32_t *)is->value; return true;
-    case 32: *value = *(uint32_t *)is->value; return true;
-    case -64: case 64: memcpy(value, is->value, sizeof *value); return true;
-    }
-    return false;
-}
-
-/* Bytes of a number of a simple type; 0 for characters and bytes, which stand for raw memory. */
-static size_t
-size_of_number(PyTypeObject *type)
-{
-    char letter = ctypes_simple_code(type);
-    switch (letter) {
-    case 'f': return sizeof(float);
-    case 'd': return sizeof(double);
-    case 'g': return sizeof(long double);
-    }
-    int bits = bits_of_letter(letter);
-    return bits == 8 || bits == -8 ? 0 : (size_t)(bits < 0 ? -bits : bits) / 8;
-}
-
-size_t
-ctypes_element_of_type(PyTypeObject *pointer)
-{
-    ctypes_kind kind = ctypes_kind_of(pointer);
-    PyObject *element = kind == POINTER || kind == ARRAY ? _PyType_Lookup(pointer, name_type) : NULL;
-    if (element != NULL && PyType_Check(element)) {
-        return size_of_number((PyTypeObject *)element);
-    }
-    PyObject *dtype = kind == NOT_CTYPES ? _PyType_Lookup(pointer, name_dtype) : NULL;
-    bool known = dtype != NULL && PyArray_DescrCheck(dtype); /* of an ndpointer */
-    size_t size = known ? (size_t)PyDataType_ELSIZE((PyArray_Descr *)dtype) : 0;
-    return size > 1 ? size : 0;
-}
-
-size_t
-ctypes_element(PyObject *argument)
-{
-    if (Py_IS_TYPE(argument, reference_type)) {
-        return size_of_number(Py_TYPE(referenced_object(argument)));
-    }
-    return ctypes_element_of_type(Py_TYPE(argument));
+    return Py_IS_TYPE(argument, reference_type) ? referenced_object(argument) : NULL;
 }
 
 bool
 ctypes_calls_back(PyObject *argument)
 {
     return Py_TYPE(Py_TYPE(argument)) == function_meta;
+}
+
+bool
+ctypes_float_of(PyObject *argument, double *value)
+{
+    const ctypes_object *is = (ctypes_object *)argument;
+    if (ctypes_kind_of(Py_TYPE(argument)) != SIMPLE || is->value == NULL) {
+        return false;
+    }
+    char code = ctypes_simple_code(Py_TYPE(argument));
+    float single;
+    if (code == 'f') {
+        memcpy(&single, is->value, sizeof single);
+        *value = (double)single;
+    } else if (code == 'd') {
+        memcpy(value, is->value, sizeof *value);
+    }
+    return code == 'f' || code == 'd';
+}
+
+/* An attribute that is a non-negative number, or -1; no exception. */
+static Py_ssize_t
+number_attribute(PyObject *object, const char *name)
+{
+    PyObject *value = PyObject_GetAttrString(object, name);
+    Py_ssize_t number = value == NULL ? -1 : PyLong_AsSsize_t(value);
+    Py_XDECREF(value);
+    PyErr_Clear();
+    return number;
+}
+
+static void name_in_type(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth);
+
+static void
+append_name(call_argument *out, const char *format, const char *text, Py_ssize_t number)
+{
+    size_t used = strlen(out->member);
+    PyOS_snprintf(out->member + used, sizeof out->member - used, format, text, (long)number);
+}
+
+/* Whether a field, given as (name, type, ...), covers the offset; then it is named. */
+static bool
+name_field(PyTypeObject *record, PyObject *field, Py_ssize_t offset, call_argument *out, int depth)
+{
+    if (!PyTuple_Check(field) || PyTuple_GET_SIZE(field) < 2) {
+        return false;
+    }
+    PyObject *name = PyTuple_GET_ITEM(field, 0), *type = PyTuple_GET_ITEM(field, 1);
+    const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;
+    PyObject *descriptor = text == NULL ? NULL : PyObject_GetAttr((PyObject *)record, name);
+    Py_ssize_t start = descriptor == NULL ? -1 : number_attribute(descriptor, "offset");
+    Py_ssize_t size = descriptor == NULL ? -1 : number_attribute(descriptor, "size");
+    Py_XDECREF(descriptor);
+    PyErr_Clear();
+    if (start < 0 || offset < start || offset >= start + size || !PyType_Check(type)) {
+        return false;
+    }
+    append_name(out, ".%s", text, 0);
+    name_in_type((PyTypeObject *)type, offset - start, out, depth - 1);
+    return true;
+}
+
+static void
+name_in_record(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
+{
+    for (PyTypeObject *each = type; each != NULL && ctypes_kind_of(each) == RECORD;
+         each = each->tp_base) {
+        PyObject *fields = PyObject_GetAttrString((PyObject *)each, "_fields_");
+        PyObject *list = fields == NULL ? NULL : PySequence_Tuple(fields);
+        bool named = false;
+        for (Py_ssize_t i = 0; list != NULL && !named && i < PyTuple_GET_SIZE(list); i++) {
+            named = name_field(each, PyTuple_GET_ITEM(list, i), offset, out, depth);
+        }
+        Py_XDECREF(list);
+        Py_XDECREF(fields);
+        PyErr_Clear();
+        if (named) {
+            return;
+        }
+    }
+}
+
+static void
+name_in_array(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
+{
+    PyObject *element = PyObject_GetAttrString((PyObject *)type, "_type_");
+    PyObject *size = element == NULL ? NULL : PyObject_CallOneArg(size_of, element);
+    Py_ssize_t bytes = size == NULL ? 0 : PyLong_AsSsize_t(size);
+    if (bytes > 0 && PyType_Check(element)) {
+        append_name(out, "%s[%ld]", "", offset / bytes);
+        name_in_type((PyTypeObject *)element, offset % bytes, out, depth - 1);
+    }
+    Py_XDECREF(size);
+    Py_XDECREF(element);
+    PyErr_Clear();
+}
+
+static void
+name_in_type(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
+{
+    out->declared = type->tp_name; /* lives as long as the argument's own type, which refers to it */
+    ctypes_kind kind = depth == 0 ? NOT_CTYPES : ctypes_kind_of(type);
+    if (kind == RECORD) {
+        name_in_record(type, offset, out, depth);
+    } else if (kind == ARRAY) {
+        name_in_array(type, offset, out, depth);
+    }
+}
+
+void
+ctypes_name_member(PyObject *argument, call_argument *out)
+{
+    out->member[0] = '\0';
+    ctypes_object *reached = reached_object(argument);
+    if (reached != NULL) {
+        name_in_type(Py_TYPE(reached), out->offset, out, KEEPER_DEPTH);
+    }
 }
 
 /* The offset at which the first object holds `word` and the second one `other_word`; -1 where there is
@@ -640,11 +656,9 @@ ctypes_objects_initialise(void)
         size_of = PyObject_GetAttrString(module, "sizeof");
         name_arr = PyUnicode_InternFromString("_arr");
         name_as_parameter = PyUnicode_InternFromString("_as_parameter_");
-        name_dtype = PyUnicode_InternFromString("_dtype_"); /* of numpy.ctypeslib.ndpointer */
         name_type = PyUnicode_InternFromString("_type_");
-        name_from_param = PyUnicode_InternFromString("from_param");
         initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL &&
-                      name_type != NULL && name_from_param != NULL && name_dtype != NULL;
+                      name_type != NULL;
     }
     Py_XDECREF(array);
     Py_XDECREF(type);

@@ -42,17 +42,20 @@ bool ctypes_owns_nothing(PyObject *object, uintptr_t address);
 /* The arrays whose addresses an argument is, or holds in its memory: see callee.layouts_behind. */
 int ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 
-/* The object whose memory a call can reach through an argument, borrowed, or NULL. */
-PyObject *ctypes_reached_object(PyObject *argument);
+/* The value of a c_double or a c_float; false for all else. Runs no Python. */
+bool ctypes_float_of(PyObject *argument, double *value);
 
+/* The integers in an argument, and behind it: see foreign_binding.integers_behind. */
+void ctypes_integers_behind(PyObject *argument, call_integers *out);
 /* How ctypes hands arguments over: see foreign_binding. */
 uintptr_t ctypes_address(PyObject *argument);
 bool ctypes_integer(PyObject *argument, int64_t *value);
 size_t ctypes_element(PyObject *argument);
 size_t ctypes_element_of_type(PyTypeObject *pointer);
 bool ctypes_calls_back(PyObject *argument);
-bool ctypes_float_of(PyObject *argument, double *value);
-void ctypes_integers_behind(PyObject *argument, call_integers *out);
+
+/* What byref() refers to, borrowed; NULL: the argument is no such reference. */
+PyObject *ctypes_referenced(PyObject *argument);
 
 /* Bits of the C integers that a simple ctypes type stands for, below 0 where signed; 0: it is no
  * integer, or converts what it is given in a way of its own. */

@@ -367,10 +367,11 @@ def test_foreign_bytes_are_summed_as_they_are(lib: ctypes.CDLL) -> None:
     assert finding.severity is Severity.ERROR
 
 
-def test_foreign_bytes_behind_raw_memory_whose_elements_are_counted(lib: ctypes.CDLL) -> None:
+def test_the_functions_own_prototype_tells_what_raw_memory_is_read_as(lib: ctypes.CDLL) -> None:
     big = np.ones(4, ">f8")
     finding, _ = only(lambda: lib.total(c_void_p(big.ctypes.data), c_size_t(4)), "IP303")
-    assert finding.severity is Severity.WARNING
+    assert finding.severity is Severity.ERROR
+    assert "The function's own prototype says `const double *`" in finding.cause
 
 
 def test_foreign_bytes_as_raw_memory_are_left_alone(lib: ctypes.CDLL) -> None:
