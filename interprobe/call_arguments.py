@@ -14,6 +14,10 @@ FOREIGN_BINDINGS = frozenset({"ctypes", "cffi"})
 """Bindings that hand over addresses, of whose elements the callee knows only what it is told."""
 
 
+_REFUSALS = ("ArgumentError:", "TypeError:", "OverflowError:")
+"""Exceptions with which a binding turns a call down before C is called."""
+
+
 def arguments_at(call: Call) -> dict[int, Argument]:
     """The call's own arguments by position; the pointers inside their memory come behind them."""
     found: dict[int, Argument] = {}
@@ -23,11 +27,13 @@ def arguments_at(call: Call) -> dict[int, Argument]:
 
 
 def facts_of(call: Call, kind: str) -> Iterator[tuple[Fact, Argument]]:
-    """The facts of one kind about arguments of a call that lead to arrays, with the argument."""
+    """The facts of one kind about arguments of a call whose arrays C got, with the argument."""
     arguments = arguments_at(call)
     for fact in call.facts:
         argument = arguments.get(fact.position) if fact.position is not None else None
-        if fact.kind == kind and argument is not None and argument.given is not None:
+        if fact.kind != kind or argument is None or argument.given is None:
+            continue
+        if is_passed_as_given(call, argument):
             yield fact, argument
 
 
@@ -41,6 +47,17 @@ def argument_text(call: Call, argument: Argument) -> str:
     """``Argument 1 (.field) of total``."""
     name = f" ({argument.name})" if argument.name else ""
     return f"Argument {argument.position + 1}{name} of {call.function}"
+
+
+def is_passed_as_given(call: Call, argument: Argument) -> bool:
+    """Whether C got the array that the call was given: not where it was refused or converted."""
+    for fact in call.facts:
+        if fact.kind == "converted-before" and fact.position == argument.position:
+            return False
+        refused = (fact.text or "").startswith(_REFUSALS) and call.binding in FOREIGN_BINDINGS
+        if fact.kind == "raised" and refused and fact.count >= call.count:
+            return False
+    return True
 
 
 def array_of(call: Call, argument: Argument) -> ArrayExpression | None:

@@ -18,6 +18,15 @@ typedef struct {
     PyArrayObject *const *arrays;   /* behind each of the first `given`; NULL: no live one. Borrowed */
 } begun_call;
 
+/* Whether C may get another array at a position than the call was given. */
+static inline bool
+call_converts(const begun_call *call, int position)
+{
+    const foreign_binding *foreign = call->to->foreign;
+    return foreign != NULL && foreign->converts != NULL &&
+           foreign->converts(call->to->callable, position);
+}
+
 typedef struct call_check {
     /* What `before` keeps for `after`, in bytes: it lies on the C stack, at most CALL_CHECKS_MEMORY
      * for all checks, aligned to 8, not cleared. */

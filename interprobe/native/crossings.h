@@ -36,6 +36,9 @@ typedef struct {
     int (*integer_bits)(PyObject *callable, Py_ssize_t position);
     /* Whether C may call Python back through an argument. */
     bool (*calls_back)(PyObject *argument);
+    /* Whether the declaration of this position converts arguments in a way of its own, so that C may get
+     * another array than the call was given. NULL: never. */
+    bool (*converts)(PyObject *callable, Py_ssize_t position);
     /* Adds the integers in an argument that is no array, and behind it. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
     /* The value of an argument that is a float of the binding's own making; NULL: it has none such. */

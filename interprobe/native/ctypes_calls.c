@@ -19,7 +19,7 @@
 
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
-static PyObject *name_name;
+static PyObject *name_name, *name_from_param;
 static PyGetSetDef *argtypes_of; /* ctypes' own: a subclass may have a property of that name */
 
 static void
@@ -63,30 +63,29 @@ resolve_call(call_event *event, void *context)
     PyErr_Clear();
 }
 
-static bool
-declared_record(const callee *to, int position, record_text *out)
-{
-    bool found = ctypes_record_text(Py_TYPE(to->arguments[position]), out);
-    PyObject *argtypes = found ? NULL : argtypes_of->get(to->callable, argtypes_of->closure);
-    if (argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes)) {
-        PyObject *wanted = PyTuple_GET_ITEM(argtypes, position);
-        found = PyType_Check(wanted) && ctypes_record_text((PyTypeObject *)wanted, out);
-    }
-    Py_XDECREF(argtypes);
-    PyErr_Clear();
-    return found;
-}
-
 /* What argtypes say of a position, borrowed; NULL: nothing. The function keeps its argtypes. */
 static PyObject *
 declared_at(PyObject *callable, Py_ssize_t position)
 {
     PyObject *argtypes = argtypes_of->get(callable, argtypes_of->closure);
-    bool declared =
-        argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes);
-    PyObject *wanted = declared ? PyTuple_GET_ITEM(argtypes, position) : NULL;
+    /* It is what the program has set: a tuple, or as often a list. */
+    bool declared = argtypes != NULL && (PyTuple_Check(argtypes) || PyList_Check(argtypes)) &&
+                    position < PySequence_Fast_GET_SIZE(argtypes);
+    PyObject *wanted = declared ? PySequence_Fast_GET_ITEM(argtypes, position) : NULL;
     Py_XDECREF(argtypes);
     return wanted;
+}
+
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    bool found = ctypes_record_text(Py_TYPE(to->arguments[position]), out);
+    PyObject *wanted = found ? NULL : declared_at(to->callable, position);
+    if (wanted != NULL && PyType_Check(wanted)) {
+        found = ctypes_record_text((PyTypeObject *)wanted, out);
+    }
+    PyErr_Clear();
+    return found;
 }
 
 /* Without argtypes, and beyond them, an integer is passed as a C int. */
@@ -107,6 +106,24 @@ declared_element(PyObject *callable, Py_ssize_t position)
     return wanted != NULL && PyType_Check(wanted) ? ctypes_element_of_type((PyTypeObject *)wanted) : 0;
 }
 
+/* A from_param of its own may make anything of an argument; numpy's ndpointer hands over the array. */
+static bool
+converts(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *wanted = declared_at(callable, position);
+    if (wanted == NULL || wanted == Py_None || !PyType_Check(wanted)) {
+        return wanted != NULL && wanted != Py_None;
+    }
+    PyObject *order = ((PyTypeObject *)wanted)->tp_mro;
+    for (Py_ssize_t i = 0; order != NULL && i < PyTuple_GET_SIZE(order); i++) {
+        PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(order, i);
+        if (type->tp_dict != NULL && PyDict_Contains(type->tp_dict, name_from_param) == 1) {
+            return strcmp(type->tp_name, "_ndptr") != 0;
+        }
+    }
+    return false; /* that of ctypes itself, which its metatypes have */
+}
+
 static const foreign_binding handing_over = {
     .address = ctypes_address,
     .integer = ctypes_integer,
@@ -114,6 +131,7 @@ static const foreign_binding handing_over = {
     .declared_element = declared_element,
     .integer_bits = integer_bits,
     .calls_back = ctypes_calls_back,
+    .converts = converts,
     .integers_behind = ctypes_integers_behind,
     .float_of = ctypes_float_of,
     .declared_record = declared_record,
@@ -215,9 +233,10 @@ install(void)
     if (function_base == NULL) {
         function_base = (PyTypeObject *)attribute_of("_ctypes", "CFuncPtr");
         name_name = PyUnicode_InternFromString("__name__");
+        name_from_param = PyUnicode_InternFromString("from_param");
         argtypes_of = function_base == NULL ? NULL : getter_of(function_base, "argtypes");
     }
-    if (function_base == NULL || name_name == NULL || argtypes_of == NULL) {
+    if (function_base == NULL || name_name == NULL || name_from_param == NULL || argtypes_of == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }

@@ -42,6 +42,10 @@ static const char STRIDES_UNTOLD[] = "strides-untold";
  * several are true; `handle` alone: an argument leads to memory that nobody here knows. */
 static const char CALL_INTEGERS_TELL[] = "integers-tell";
 
+/* The declaration of `position` converts what it is given (a from_param of its own): the array behind it
+ * may be another than the one that C gets. */
+static const char CONVERTED_BEFORE[] = "converted-before";
+
 static void
 read_integers(const begun_call *call, call_integers *out)
 {
@@ -438,7 +442,12 @@ before(const begun_call *call, void *memory)
         bool strided = is->order == LAYOUT_STRIDED && is->ndim <= AXES;
         bool tells = call->ticket->is_first &&
                      (has_foreign_order(is) || has_an_order(is) || is->kind == 'V');
-        if ((!strided && !tells) || !begins_there(call, i)) {
+        if (call->ticket->is_first && call_converts(call, i)) {
+            const fact_event fact = {.kind = CONVERTED_BEFORE, .position = i, .other = -1};
+            ledger_book_fact(&call->ticket->record, &fact);
+            continue;
+        }
+        if ((!strided && !tells) || !begins_there(call, i) || call_converts(call, i)) {
             continue;
         }
         if (!read) {

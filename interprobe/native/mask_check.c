@@ -134,6 +134,9 @@ before(const begun_call *call, void *memory)
         if (!call->arguments[i].has_layout || (array != NULL && PyArray_CheckExact(array))) {
             continue;
         }
+        if (call_converts(call, i)) {
+            continue;
+        }
         bool by_memory = call->to->foreign != NULL || strcmp(call->to->binding, "f2py") == 0;
         const layout *is = &call->arguments[i].given;
         mask_extent extent;

@@ -22,7 +22,8 @@ before(const begun_call *call, void *memory)
     }
     for (int i = 0; i < call->given; i++) {
         const layout *is = &call->arguments[i].given;
-        if (!call->arguments[i].has_layout || is->kind != 'V' || is->nbytes == 0) {
+        if (!call->arguments[i].has_layout || is->kind != 'V' || is->nbytes == 0 ||
+            call_converts(call, i)) {
             continue;
         }
         PyArrayObject *array = call->arrays[i];

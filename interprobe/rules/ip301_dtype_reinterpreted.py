@@ -58,6 +58,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.call_arguments import is_passed_as_given
 from interprobe.element_types import (
     ElementType,
     array_element,
@@ -178,7 +179,7 @@ def _misreadings(call: Call) -> list[Misreading]:
     found = []
     for argument in call.arguments:
         given = argument.given
-        if given is None or given.nbytes == 0:
+        if given is None or given.nbytes == 0 or not is_passed_as_given(call, argument):
             continue
         declared = declared_element(call.binding, argument.declared)
         held = array_element(given.dtype)

@@ -64,6 +64,7 @@ from interprobe.call_arguments import (
     assigned_name,
     facts_of,
     findings_about_calls,
+    is_passed_as_given,
 )
 from interprobe.element_types import ElementType, array_element, prototype_element
 from interprobe.findings import Finding, Fix, Severity
@@ -126,6 +127,8 @@ def _misread(call: Call) -> list[tuple[Argument, Severity]]:
             continue
         if _FOREIGN in (argument.declared or ""):
             continue  # an ndpointer that asks for it
+        if not is_passed_as_given(call, argument):
+            continue
         if array_element(given.dtype) is None:
             continue
         if _taken_element(call, argument) is not None:

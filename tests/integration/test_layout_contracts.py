@@ -356,6 +356,44 @@ def test_a_handle_may_know_the_steps(lib: ctypes.CDLL) -> None:
     assert finding.severity is Severity.WARNING
 
 
+def test_what_a_declaration_converts_or_refuses_is_left_alone(lib: ctypes.CDLL) -> None:
+    class AnyArray:
+        kept: Any = None
+
+        @classmethod
+        def from_param(cls, given: Any) -> Any:
+            cls.kept = np.ascontiguousarray(given, np.float64)
+            return cls.kept.ctypes.data_as(DP)
+
+    strict = np.ctypeslib.ndpointer(np.float64, ndim=1, flags="C_CONTIGUOUS")
+    readings = np.ma.masked_equal([1.0, -9.0, 3.0], -9.0)
+    total, checked = lib["total"], lib["total"]
+    total.argtypes, total.restype = [AnyArray, c_size_t], c_double
+    checked.argtypes, checked.restype = [strict, c_size_t], c_double
+
+    def work() -> None:
+        assert total(X[::2], 50) == X[::2].sum()
+        assert total(np.ones(5, np.float32), 5) == 5.0
+        assert total(np.ones(5, ">f8"), 5) == 5.0
+        assert total(readings.filled(0.0), 3) == 4.0
+        with pytest.raises(ctypes.ArgumentError):
+            checked(X[::2], 50)
+        with pytest.raises(ctypes.ArgumentError):
+            checked(np.ones(5, ">f8"), 5)
+        assert checked(X, 100) == X.sum()
+
+    assert findings_of(work) == []
+
+
+def test_an_ndpointer_that_asks_for_no_order_hands_over_what_it_gets(lib: ctypes.CDLL) -> None:
+    total = lib["total"]
+    total.argtypes = [np.ctypeslib.ndpointer(np.float64, ndim=1), c_size_t]
+    total.restype = c_double
+    finding, result = only(lambda: total(X[::2], 50), "IP302")
+    assert result == X[:50].sum()
+    assert finding.severity is Severity.ERROR
+
+
 # --- byte order ----------------------------------------------------------------------------------
 
 
