@@ -106,7 +106,21 @@ declared_element(PyObject *callable, Py_ssize_t position)
     return wanted != NULL && PyType_Check(wanted) ? ctypes_element_of_type((PyTypeObject *)wanted) : 0;
 }
 
-/* A from_param of its own may make anything of an argument; numpy's ndpointer hands over the array. */
+/* Types whose from_param hands over the array that it is given: numpy's ndpointer, and those that ctypes
+ * gives one each. */
+static bool
+hands_over(PyTypeObject *type)
+{
+    static const char *const known[] = {"_ndptr", "c_void_p", "c_char_p", "c_wchar_p"};
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (strcmp(type->tp_name, known[i]) == 0) {
+            return ctypes_kind_of(type) == SIMPLE;
+        }
+    }
+    return false;
+}
+
+/* A from_param of its own may make anything of an argument. */
 static bool
 converts(PyObject *callable, Py_ssize_t position)
 {
@@ -118,7 +132,7 @@ converts(PyObject *callable, Py_ssize_t position)
     for (Py_ssize_t i = 0; order != NULL && i < PyTuple_GET_SIZE(order); i++) {
         PyTypeObject *type = (PyTypeObject *)PyTuple_GET_ITEM(order, i);
         if (type->tp_dict != NULL && PyDict_Contains(type->tp_dict, name_from_param) == 1) {
-            return strcmp(type->tp_name, "_ndptr") != 0;
+            return !hands_over(type);
         }
     }
     return false; /* that of ctypes itself, which its metatypes have */
