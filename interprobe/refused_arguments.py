@@ -52,6 +52,20 @@ class RefusedArgument:
         return f"{quoted(self.array.text)} ({number if same else where})"
 
 
+def never_began(call: Call) -> bool:
+    """Whether the binding refused the arguments of every call of a record, so that C never ran.
+
+    Functions of foreign libraries raise nothing themselves: ctypes raises ``ArgumentError`` for an
+    argument, and what cffi raises it raises before the function begins.
+    """
+    raised = next((fact for fact in call.facts if fact.kind == "raised"), None)
+    if raised is None or raised.text is None or raised.count < call.count:
+        return False
+    if call.binding == "ctypes":
+        return raised.text.startswith("ArgumentError: ")
+    return call.binding == "cffi" and raised.text.startswith(("TypeError: ", "OverflowError: "))
+
+
 def refused_arguments(call: Call, text: str) -> list[RefusedArgument]:
     """The arguments of which an exception may speak.
 

@@ -104,7 +104,7 @@ PARTS = {
     ),
     "analysis": (
         "analysis",
-        "values rules",
+        "values diagnosis rules",
         "msgspec",
     ),
     "drawing": (

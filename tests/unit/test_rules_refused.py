@@ -418,6 +418,25 @@ def test_only_what_ends_the_program_is_an_error(
     assert ("Nothing handled" in found.cause) is (severity is Severity.ERROR)
 
 
+@pytest.mark.parametrize(
+    ("binding", "text", "count", "rules"),
+    [
+        ("ctypes", "ArgumentError: argument 1: TypeError: wrong type", 1, set()),
+        ("ctypes", "ArgumentError: argument 1: TypeError: wrong type", 2, {"IP301"}),
+        ("ctypes", "ValueError: the kernel says no", 1, {"IP301"}),  # its errcheck: C has run
+        ("cffi", "TypeError: initializer for ctype 'int' must be a cdata", 1, set()),
+    ],
+)
+def test_what_was_refused_before_c_ran_is_no_misreading(
+    binding: str, text: str, count: int, rules: set[str]
+) -> None:
+    record = called("lib.f(s)", [argument(0, "POINTER(c_double)", S)], count=count)
+    facts = [Fact(kind="raised", text=text)]
+    trace = trace_of(msgspec.structs.replace(record, binding=binding, facts=facts))
+    assert {found.rule for found in analyse(trace).findings} == rules
+    assert analyse(trace).calls == trace.calls
+
+
 def test_calls_of_one_line_are_one_finding() -> None:
     one = call("k(x)", "ValueError: ndarray is not C-contiguous", GAP)
     other = call("k(x)", "ValueError: buffer source array is read-only", FIXED)
