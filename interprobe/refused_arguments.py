@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from interprobe.expressions import ArrayExpression, PassedValue, passed_values
+from interprobe.expressions import ArrayExpression
 from interprobe.overload_messages import (
     Parameter,
     is_overload_message,
     shown_values,
     signatures,
 )
+from interprobe.passed_values import PassedValue, passed_values
 from interprobe.refusal_messages import parsed_refusal
 from interprobe.refusals import Demand, Refusal, unmet
 from interprobe.trace import Argument, Call, Layout
