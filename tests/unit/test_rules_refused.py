@@ -124,6 +124,8 @@ REFUSED = [
     ("k(d)", "ValueError: mod.f: failed to create array from the 1st argument `a` -- 0-th "
      "dimension must be fixed to 3 but got 12",
      "shape (3,), but the shape of `d` (argument 1, `a`) is (12,)"),
+    ("k(m)", "ValueError: mod.f: failed to create array from the 2nd keyword `a` -- 0-th "
+     "dimension must be fixed to 5 but got 3", "takes 5 elements along axis 0"),
     ("k(m)", "ValueError: failed to initialize intent(inout) array -- input not fortran contiguous",
      "Fortran order"),
     ("k(s)", "ValueError: failed to initialize intent(inout|inplace|cache) array, input 'f' not "
