@@ -14,6 +14,7 @@ import msgspec
 
 import interprobe.rules
 from interprobe.findings import Finding, Severity
+from interprobe.refused_arguments import never_began
 from interprobe.trace import Trace
 
 
@@ -88,10 +89,24 @@ def analyse(trace: Trace) -> Trace:
         of time that they cost, findings about the same records next to each other.
     """
     found: list[tuple[Finding, bool]] = []
+    begun = _without_what_never_began(trace)
     for rule in rules():
         fix_first = bool(getattr(rule, "FIX_FIRST", False))
-        found.extend((finding, fix_first) for finding in rule.check(trace))
+        seen = trace if getattr(rule, "EXPLAINS_REFUSALS", False) else begun
+        found.extend((finding, fix_first) for finding in rule.check(seen))
     return msgspec.structs.replace(trace, findings=_in_report_order(found))
+
+
+def _without_what_never_began(trace: Trace) -> Trace:
+    """The trace as it concerns what C did: calls that were all refused handed nothing to it.
+
+    The records stay in their places, so that findings point at the right ones.
+    """
+    calls = [
+        msgspec.structs.replace(call, arguments=[], facts=[]) if never_began(call) else call
+        for call in trace.calls
+    ]
+    return msgspec.structs.replace(trace, calls=calls)
 
 
 def _in_report_order(found: list[tuple[Finding, bool]]) -> list[Finding]:

@@ -24,7 +24,6 @@ _SCALAR_ATTRIBUTES = frozenset(
 _SCALAR_FUNCTIONS = frozenset(
     {"bool", "float", "int", "len", "max", "min", "range", "round", "str"}
 )
-_WRAPPERS = frozenset({"byref", "cast", "from_buffer", "memoryview"})
 _TRANSPOSING = frozenset({"moveaxis", "mT", "rollaxis", "swapaxes", "T", "transpose"})
 
 
@@ -74,10 +73,10 @@ def converted_array(copy: Copy) -> ArrayExpression | None:
         made inside a library, or no source at all.
     """
     expression = copy.user_site.expression
-    tree = _parsed(expression)
+    tree = parsed(expression)
     try:
         node = _converted_node(tree, copy) if tree is not None else None
-        return _described(node, expression)
+        return described(node, expression)
     except RecursionError:  # generated code can nest deeper than Python's stack
         return None
 
@@ -93,7 +92,7 @@ def pointed_array(expression: str, position: int) -> ArrayExpression | None:
         The array (``x``), or None where the text does not show it, as with a pointer kept in a
         variable.
     """
-    tree = _parsed(expression)
+    tree = parsed(expression)
     statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
         return None
@@ -104,82 +103,26 @@ def pointed_array(expression: str, position: int) -> ArrayExpression | None:
         array: ast.expr | None = None
         if isinstance(node, ast.Attribute) and node.attr in _ADDRESS_ATTRIBUTES:
             array = node.value
-        elif isinstance(node, ast.Call) and _called_name(node) == "from_buffer" and node.args:
+        elif isinstance(node, ast.Call) and called_name(node) == "from_buffer" and node.args:
             array = node.args[-1]  # cffi's: the type, if it is given, comes first
         if array is not None:
             try:
-                return _described(array, expression)
+                return described(array, expression)
             except RecursionError:  # generated code can nest deeper than Python's stack
                 return None
     return None
 
 
-@dataclass(frozen=True)
-class PassedValue:
-    """What a call in the source text passes at one place.
-
-    Attributes:
-        keyword: The parameter's name, where it is passed by name.
-        array: The array, where the text shows it: ``x`` of ``x.ctypes.data`` and ``memoryview(x)``.
-        wrapped: Whether the array is inside something else, such as ``ffi.from_buffer(x)``.
-    """
-
-    keyword: str | None
-    array: ArrayExpression | None
-    wrapped: bool
-
-
-def passed_values(expression: str) -> list[PassedValue]:
-    """What a call passes: by position first, then by name, in the order of the source text.
-
-    Args:
-        expression: Source text of the call.
-
-    Returns:
-        Nothing where it is no call, or where ``*`` or ``**`` hide how many values there are.
-    """
-    tree = _parsed(expression)
-    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
-    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
-        return []
-    call = statement.value
-    if any(isinstance(item, ast.Starred) for item in call.args):
-        return []
-    if any(item.arg is None for item in call.keywords):
-        return []
-    values = [(None, item) for item in call.args]
-    values += [(item.arg, item.value) for item in call.keywords]  # type: ignore[misc]
-    passed = []
-    for keyword, node in values:
-        inner = _unwrapped(node)
-        try:
-            array = _described(inner, expression)
-        except RecursionError:  # generated code can nest deeper than Python's stack
-            array = None
-        passed.append(PassedValue(keyword, array, inner is not node))
-    return passed
-
-
-def _unwrapped(node: ast.expr) -> ast.expr:
-    """The array inside what makes a pointer or a buffer of it."""
-    for inner in ast.walk(node):
-        if isinstance(inner, ast.Attribute) and inner.attr == "ctypes":
-            return inner.value
-    if isinstance(node, ast.Call) and _called_name(node) in _WRAPPERS and node.args:
-        return _unwrapped(node.args[-1])
-    return node
-
-
 def is_call(expression: str) -> bool:
     """Whether source text is one call, and no statement around it."""
-    tree = _parsed(expression)
+    tree = parsed(expression)
     statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
 
 
 def has_keyword(expression: str, name: str, value: object) -> bool:
     """Whether a call in the source text passes ``name=value``, written as a constant."""
-    tree = _parsed(expression)
+    tree = parsed(expression)
     return tree is not None and any(
         isinstance(node, ast.keyword)
         and node.arg == name
@@ -191,7 +134,7 @@ def has_keyword(expression: str, name: str, value: object) -> bool:
 
 def has_keyword_named(expression: str, name: str) -> bool:
     """Whether a call in the source text passes ``name=``, whatever the value."""
-    tree = _parsed(expression)
+    tree = parsed(expression)
     return tree is not None and any(
         isinstance(node, ast.keyword) and node.arg == name for node in ast.walk(tree)
     )
@@ -206,7 +149,7 @@ def sparing_call(expression: str) -> str | None:
     Returns:
         ``np.asarray(x, dtype=float)`` or ``x.astype(float, copy=False)``; None for other code.
     """
-    tree = _parsed(expression)
+    tree = parsed(expression)
     statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     call = statement.value if isinstance(statement, ast.Expr) else None
     text = expression.strip()
@@ -214,15 +157,15 @@ def sparing_call(expression: str) -> str | None:
         return None
     keywords = {item.arg for item in call.keywords}
     # What np.array takes besides these, np.asarray does not know.
-    if _called_name(call) == "array" and keywords <= {"dtype", "order"}:
+    if called_name(call) == "array" and keywords <= {"dtype", "order"}:
         head, name, tail = text.partition(".array(")
         return f"{head}.asarray({tail}" if name and head in _NUMPY_NAMES else None
-    if _called_name(call) == "astype" and "copy" not in keywords:
+    if called_name(call) == "astype" and "copy" not in keywords:
         return f"{text[:-1].rstrip().removesuffix(',')}, copy=False)"
     return None
 
 
-def _parsed(expression: str) -> ast.Module | None:
+def parsed(expression: str) -> ast.Module | None:
     """The syntax tree of a site's source text, or None where it is no complete code."""
     # An expression may run over several lines, which only parentheses allow; where no columns
     # were recorded, the text is a whole statement, which parentheses forbid.
@@ -235,7 +178,7 @@ def _parsed(expression: str) -> ast.Module | None:
     return None
 
 
-def _called_name(call: ast.Call) -> str:
+def called_name(call: ast.Call) -> str:
     """The last part of what is called: ``astype`` of ``x.astype(...)``."""
     if isinstance(call.func, ast.Attribute):
         return call.func.attr
@@ -255,20 +198,20 @@ def _converted_node(tree: ast.Module, copy: Copy) -> ast.expr | None:
         call = statement.value
         if not isinstance(call, ast.Call):
             return None
-        if _called_name(call) in _FUNCTIONS | _METHODS | {"copyto"}:
+        if called_name(call) in _FUNCTIONS | _METHODS | {"copyto"}:
             return _converted_operand(call, in_library)
         # Inside a library, the array is whatever the library made of its arguments.
         return None if in_library else _only_array_argument(call)
     name = copy.mechanism.rpartition(".")[2]
     calls = [
-        node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called_name(node) == name
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and called_name(node) == name
     ]
     return _converted_operand(calls[0], in_library) if len(calls) == 1 else None
 
 
 def _converted_operand(call: ast.Call, in_library: bool) -> ast.expr | None:
     """What a conversion's call converts: its receiver or one of its arguments."""
-    name = _called_name(call)
+    name = called_name(call)
     if name == "copyto":
         return _argument(call, 1, frozenset({"src"}))
     function = call.func
@@ -303,7 +246,7 @@ def _can_be_array(node: ast.expr) -> bool:
     if isinstance(node, ast.Subscript):
         return _can_be_array(node.value)
     if isinstance(node, ast.Call):
-        name = _called_name(node)
+        name = called_name(node)
         return name not in _SCALAR_FUNCTIONS and not name.startswith("c_")
     if isinstance(node, ast.UnaryOp):
         return _can_be_array(node.operand)
@@ -312,7 +255,7 @@ def _can_be_array(node: ast.expr) -> bool:
     return isinstance(node, ast.Name | ast.IfExp)
 
 
-def _described(node: ast.expr | None, expression: str) -> ArrayExpression | None:
+def described(node: ast.expr | None, expression: str) -> ArrayExpression | None:
     """An array's expression with what it does; None for one that makes a new array from values."""
     if node is None or not _can_be_array(node):
         return None
@@ -339,7 +282,7 @@ def _operation(node: ast.expr) -> Operation:
     if isinstance(node, ast.Attribute):
         return Operation.TRANSPOSED if node.attr in _TRANSPOSING else Operation.NAMED
     if isinstance(node, ast.Call):
-        name = _called_name(node)
+        name = called_name(node)
         if name in _TRANSPOSING:
             return Operation.TRANSPOSED
         return Operation.BROADCAST if name.startswith("broadcast_") else Operation.OTHER

@@ -15,6 +15,7 @@ from interprobe.wording import (
     gaps_text,
     is_broadcast,
     item_size,
+    listed,
     shape_text,
 )
 
@@ -260,12 +261,7 @@ def failures(given: Layout, part: Demand, array: str) -> list[str]:
             f"{len(given.shape)} of {array}"
         )
     elif part.lengths is not None:
-        wanted = ", ".join("any" if length is None else str(length) for length in part.lengths)
-        comma = "," if len(part.lengths) == 1 else ""
-        clauses.append(
-            f"takes an array of shape ({wanted}{comma}), but the shape of {array} is "
-            f"{shape_text(given.shape)}"
-        )
+        clauses.append(_lengths_text(given, part.lengths, array))
     if part.form is not None:
         clauses.append(f"takes {_form_text(part.form)}, but {array} {_lie_text(given)}")
     if part.aligned:
@@ -283,6 +279,21 @@ def failures(given: Layout, part: Demand, array: str) -> list[str]:
             f"{counted(prod(given.shape), 'element', 'elements')}"
         )
     return clauses
+
+
+def _lengths_text(given: Layout, lengths: tuple[int | None, ...], array: str) -> str:
+    """Which lengths were asked for: all of them, or those of single axes."""
+    shape = shape_text(given.shape)
+    if len(lengths) >= len(given.shape):
+        wanted = ", ".join("any" if length is None else str(length) for length in lengths)
+        comma = "," if len(lengths) == 1 else ""
+        return f"takes an array of shape ({wanted}{comma}), but the shape of {array} is {shape}"
+    wrong = [
+        f"{counted(wanted, 'element', 'elements')} along axis {axis}"
+        for axis, (wanted, length) in enumerate(zip(lengths, given.shape, strict=False))
+        if wanted not in (None, length) and wanted is not None
+    ]
+    return f"takes {listed(wrong)}, but the shape of {array} is {shape}"
 
 
 def _pointer_text(part: Demand) -> str:

@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from interprobe.expressions import ArrayExpression, PassedValue, passed_values
+from interprobe.expressions import ArrayExpression
 from interprobe.overload_messages import (
     Parameter,
     is_overload_message,
     shown_values,
     signatures,
 )
+from interprobe.passed_values import PassedValue, passed_values
 from interprobe.refusal_messages import parsed_refusal
 from interprobe.refusals import Demand, Refusal, unmet
 from interprobe.trace import Argument, Call, Layout
@@ -50,6 +51,20 @@ class RefusedArgument:
             return f"the array of {where}"
         same = self.parameter == self.array.text
         return f"{quoted(self.array.text)} ({number if same else where})"
+
+
+def never_began(call: Call) -> bool:
+    """Whether the binding refused the arguments of every call of a record, so that C never ran.
+
+    Functions of foreign libraries raise nothing themselves: ctypes raises ``ArgumentError`` for an
+    argument, and what cffi raises it raises before the function begins.
+    """
+    raised = next((fact for fact in call.facts if fact.kind == "raised"), None)
+    if raised is None or raised.text is None or raised.count < call.count:
+        return False
+    if call.binding == "ctypes":
+        return raised.text.startswith("ArgumentError: ")
+    return call.binding == "cffi" and raised.text.startswith(("TypeError: ", "OverflowError: "))
 
 
 def refused_arguments(call: Call, text: str) -> list[RefusedArgument]:

@@ -5,6 +5,8 @@ A rule is a module with these names:
     CODE: str    unique; ``IP102``
     NAME: str    the pattern that it finds, never the cure; ``order-mismatch``
     check(trace: Trace) -> Iterator[Finding]    a pure function of the trace
+    EXPLAINS_REFUSALS: bool    optional; whether it also sees the arguments and facts of calls whose
+                               arguments the binding refused, so that C never ran
     FIX_FIRST: bool    optional; whether its fix leads where several rules speak of one record
 
 Its docstring is the manual page that ``interprobe explain IP102`` prints. It begins with

@@ -80,6 +80,7 @@ from interprobe.wording import (
 
 CODE = "IP315"
 NAME = "refused-array"
+EXPLAINS_REFUSALS = True
 
 LONGEST_MESSAGE = 200
 """Characters of a message that are quoted."""

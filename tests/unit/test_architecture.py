@@ -91,7 +91,7 @@ PARTS = {
     ),
     "diagnosis": (
         "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
-        " demands expressions length_evidence lost_writes overload_messages"
+        " demands expressions length_evidence lost_writes overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares",
         "types_of_C values wording",
@@ -104,7 +104,7 @@ PARTS = {
     ),
     "analysis": (
         "analysis",
-        "values rules",
+        "values diagnosis rules",
         "msgspec",
     ),
     "drawing": (

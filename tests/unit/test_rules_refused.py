@@ -124,6 +124,8 @@ REFUSED = [
     ("k(d)", "ValueError: mod.f: failed to create array from the 1st argument `a` -- 0-th "
      "dimension must be fixed to 3 but got 12",
      "shape (3,), but the shape of `d` (argument 1, `a`) is (12,)"),
+    ("k(m)", "ValueError: mod.f: failed to create array from the 2nd keyword `a` -- 0-th "
+     "dimension must be fixed to 5 but got 3", "takes 5 elements along axis 0"),
     ("k(m)", "ValueError: failed to initialize intent(inout) array -- input not fortran contiguous",
      "Fortran order"),
     ("k(s)", "ValueError: failed to initialize intent(inout|inplace|cache) array, input 'f' not "
@@ -416,6 +418,25 @@ def test_only_what_ends_the_program_is_an_error(
     assert found.severity is severity
     assert said in found.cause
     assert ("Nothing handled" in found.cause) is (severity is Severity.ERROR)
+
+
+@pytest.mark.parametrize(
+    ("binding", "text", "count", "rules"),
+    [
+        ("ctypes", "ArgumentError: argument 1: TypeError: wrong type", 1, set()),
+        ("ctypes", "ArgumentError: argument 1: TypeError: wrong type", 2, {"IP301"}),
+        ("ctypes", "ValueError: the kernel says no", 1, {"IP301"}),  # its errcheck: C has run
+        ("cffi", "TypeError: initializer for ctype 'int' must be a cdata", 1, set()),
+    ],
+)
+def test_what_was_refused_before_c_ran_is_no_misreading(
+    binding: str, text: str, count: int, rules: set[str]
+) -> None:
+    record = called("lib.f(s)", [argument(0, "POINTER(c_double)", S)], count=count)
+    facts = [Fact(kind="raised", text=text)]
+    trace = trace_of(msgspec.structs.replace(record, binding=binding, facts=facts))
+    assert {found.rule for found in analyse(trace).findings} == rules
+    assert analyse(trace).calls == trace.calls
 
 
 def test_calls_of_one_line_are_one_finding() -> None:
