@@ -12,6 +12,7 @@
 
 #include "allocations.h"
 #include "frames.h"
+#include "guard_blocks.h"
 #include "ledger.h"
 
 #include <string.h>
@@ -66,8 +67,9 @@ static bool
 take_over(void *data, uint64_t bytes, uint64_t serial)
 {
     /* Without the GIL neither the table of addresses may be read nor NumPy's cache of small blocks
-     * touched, to which others would have to be given back. */
-    if (!ledger_active || bytes > bare.largest || !frames_thread_attached()) {
+     * touched, to which others would have to be given back. Guard mode withholds its blocks itself. */
+    if (!ledger_active || bytes > bare.largest || guard_blocks_holds(data) ||
+        !frames_thread_attached()) {
         return false;
     }
     given_address given;
