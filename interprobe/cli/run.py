@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from interprobe.cli.launch.program import Program
     from interprobe.contracts import Contracts
     from interprobe.lines import LineTimer
+    from interprobe.recorder import GuardedSide
 
 _DESCRIPTION = """\
 Run a program or a scenario and report what happened at the border to native code.
@@ -55,8 +56,8 @@ class _Options(argparse.Namespace):
     boundary: list[str]
     no_boundary: list[str]
     contracts: Contracts
-    guard: bool
     header: list[str]
+    guard: GuardedSide | None
 
 
 def main(arguments: list[str]) -> int:
@@ -134,9 +135,17 @@ def _parser() -> Parser:
     )
     programs.add_argument(
         "--guard",
-        action="store_true",
-        help="stop native code that touches memory beside an array, or of a freed one, at that"
-        " instruction, and report it; slower",
+        action="store_const",
+        const="end",
+        help="stop native code that touches memory past the end of an array, or of a freed one, at"
+        " that instruction, and report it; slower",
+    )
+    programs.add_argument(
+        "--guard-start",
+        action="store_const",
+        const="start",
+        dest="guard",
+        help="the same, but for memory before an array's start",
     )
     programs.add_argument(
         "--header",

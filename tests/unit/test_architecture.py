@@ -92,8 +92,8 @@ PARTS = {
     "diagnosis": (
         "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
         " demands expressions length_evidence lost_writes overload_messages"
-        " pointer_declarations refusal_cures refusal_messages refusals refused_arguments"
-        " shares",
+        " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
+        " refused_arguments shares",
         "types_of_C values wording",
         "",
     ),

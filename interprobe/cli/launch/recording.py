@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from interprobe.lines import LineTimer
     from interprobe.memory import ResidentSampler
     from interprobe.process_ledgers import LedgerFolder
-    from interprobe.recorder import Recorder
+    from interprobe.recorder import GuardedSide, Recorder
     from interprobe.trace import Trace
 
 _NO_NUMPY = "Anything: the program did not import NumPy, so there were no arrays to watch."
@@ -39,8 +39,8 @@ class ProgramRecording:
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
         contracts: Contracts = "sampled",
-        guard: bool = False,
         headers: Sequence[str] = (),
+        guard: GuardedSide | None = None,
     ) -> None:
         """Prepare to record.
 
