@@ -1,11 +1,11 @@
-/* The property `data` of what x.ctypes returns: an array's address as a bare number. */
+/* Addresses that keep no array alive: x.ctypes.data, and pointers in the fields of structures. */
 #ifndef INTERPROBE_BARE_ADDRESSES_H
 #define INTERPROBE_BARE_ADDRESSES_H
 
 #include "probe.h"
 
-/* Watches the property, where NumPy has it as it is known; else such addresses count as pointers
- * that keep their array alive. A set exception does not stay set. */
+/* Watches both where they are as they are known; else such addresses count as pointers that keep their
+ * array alive. A set exception does not stay set. */
 void bare_addresses_install(void);
 
 void bare_addresses_uninstall(void);

@@ -12,6 +12,7 @@
 
 #include "allocations.h"
 #include "frames.h"
+#include "guard_blocks.h"
 #include "ledger.h"
 
 #include <string.h>
@@ -30,11 +31,32 @@ typedef struct {
 static ring bare = {.largest = 32u << 20, .older = 8u << 20};    /* addresses known as numbers */
 static ring held = {.largest = 256u << 10, .older = 768u << 10}; /* pointers that may be copied */
 
+/* How many blocks lie, in part, in pages of this hash: most addresses that calls are given are in none. */
+enum { PAGES = 1 << 14, PAGE_BITS = 12 };
+static uint16_t blocks_in[PAGES];
+
+static inline size_t
+page_slot(uintptr_t page)
+{
+    return (size_t)(page * 0x9E3779B97F4A7C15u >> 50);
+}
+
+static void
+count_pages(const quarantined_block *block, int by)
+{
+    uintptr_t first = (uintptr_t)block->data >> PAGE_BITS;
+    uintptr_t last = ((uintptr_t)block->data + block->bytes - 1) >> PAGE_BITS;
+    for (uintptr_t page = first; page <= last; page++) {
+        blocks_in[page_slot(page)] += by;
+    }
+}
+
 static void
 give_back_oldest(ring *in)
 {
     size_t slot = in->first++ % BLOCKS;
     quarantined_block *block = &in->blocks[slot];
+    count_pages(block, -1);
     in->bytes -= block->bytes;
     in->lows[slot] = in->highs[slot] = 0;
     block->serial = 0;
@@ -45,8 +67,9 @@ static bool
 take_over(void *data, uint64_t bytes, uint64_t serial)
 {
     /* Without the GIL neither the table of addresses may be read nor NumPy's cache of small blocks
-     * touched, to which others would have to be given back. */
-    if (!ledger_active || bytes > bare.largest || !frames_thread_attached()) {
+     * touched, to which others would have to be given back. Guard mode withholds its blocks itself. */
+    if (!ledger_active || bytes > bare.largest || guard_blocks_holds(data) ||
+        !frames_thread_attached()) {
         return false;
     }
     given_address given;
@@ -76,6 +99,7 @@ take_over(void *data, uint64_t bytes, uint64_t serial)
     in->bytes += bytes;
     in->lows[slot] = (uintptr_t)data;
     in->highs[slot] = (uintptr_t)data + bytes;
+    count_pages(block, 1);
     return true;
 }
 
@@ -94,7 +118,8 @@ quarantine_bytes(void)
 static const quarantined_block *
 block_around(const ring *in, uintptr_t address)
 {
-    for (size_t slot = 0; slot < BLOCKS; slot++) {
+    for (uint64_t i = in->first; i != in->next; i++) {
+        size_t slot = i % BLOCKS;
         if (address >= in->lows[slot] && address < in->highs[slot]) {
             return &in->blocks[slot];
         }
@@ -105,13 +130,12 @@ block_around(const ring *in, uintptr_t address)
 bool
 quarantine_find(uintptr_t address, enum address_match match, kept_layout *out)
 {
-    if (address <= UINT32_MAX) { /* as likely a plain number */
+    if (address <= UINT32_MAX || /* as likely a plain number */
+        blocks_in[page_slot(address >> PAGE_BITS)] == 0) {
         return false;
     }
-    const quarantined_block *found = bare.bytes == 0 ? NULL : block_around(&bare, address);
-    if (found == NULL && held.bytes != 0) {
-        found = block_around(&held, address);
-    }
+    const quarantined_block *found = block_around(&bare, address);
+    found = found != NULL ? found : block_around(&held, address);
     if (found == NULL ||
         (match == ADDRESS_EXACT && address != (uintptr_t)found->given.kept.is.data)) {
         return false;

@@ -171,6 +171,17 @@ def test_a_structure_keeps_no_array(lib: ctypes.CDLL) -> None:
     assert "holds a pointer (job.data) that leads into an array (float64 (1000,)" in finding.cause
 
 
+def test_large_arrays_in_structures_are_withheld_too(lib: ctypes.CDLL) -> None:
+    def work() -> None:
+        job = Job()
+        job.data = np.ones(200 * N).ctypes.data_as(DOUBLES)
+        job.count = N
+        lib.run_job(ctypes.byref(job))
+
+    (finding,) = dangling(work)
+    assert "1.60 MB" in finding.cause
+
+
 def test_an_array_of_pointers_keeps_no_arrays(lib: ctypes.CDLL) -> None:
     def work() -> None:
         rows = np.ones((3, N))
