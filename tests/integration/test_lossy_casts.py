@@ -166,8 +166,12 @@ def test_what_a_library_makes_of_its_own_arrays_is_its_affair(tmp_path: Path) ->
 def test_what_is_written_back_can_lose_as_well(folder: Path) -> None:
     scale_rows = load(build_f2py("scale_rows", folder))
     x = np.ones(3, np.float32)
-    found = only(findings(lambda: scale_rows.scale_inplace(x, 1e300)))
+    found = findings(lambda: scale_rows.scale_inplace(x, 1e300))
+    if x.dtype == np.float64:  # NumPy before 2.5 gives the array itself another type
+        assert np.array_equal(x, [1e300] * 3)
+        assert found == []
+        return
     assert np.isinf(x).all()
-    assert found.severity is Severity.ERROR
-    assert "3 of the 3 values looked at became infinite" in found.cause
-    assert "1e+300 became inf" in found.cause
+    assert only(found).severity is Severity.ERROR
+    assert "3 of the 3 values looked at became infinite" in found[0].cause
+    assert "1e+300 became inf" in found[0].cause
