@@ -141,7 +141,7 @@ static void
 take_sample(followed_block *block)
 {
     for (int i = 0; i < block->samples; i++) {
-        memcpy(block->before[i], sample_of(block, i), compared(block->elsize));
+        element_copy(block->before[i], sample_of(block, i), compared(block->elsize));
     }
 }
 
@@ -152,7 +152,7 @@ count_changes(followed_block *block)
     int changed = 0;
     for (int i = 0; i < block->samples; i++) {
         const char *now = sample_of(block, i);
-        if (memcmp(block->before[i], now, compared(block->elsize)) == 0) {
+        if (element_same(block->before[i], now, compared(block->elsize))) {
             continue;
         }
         if (changed++ == 0) {
@@ -175,7 +175,8 @@ static bool
 source_is_as_it_was(const followed_block *block)
 {
     for (int i = 0; i < block->sources; i++) {
-        if (memcmp(block->source_before[i], block->source_at[i], compared(block->source_elsize)) != 0) {
+        if (!element_same(block->source_before[i], block->source_at[i],
+                          compared(block->source_elsize))) {
             return false;
         }
     }
@@ -240,7 +241,7 @@ note_source(followed_block *block, PyArrayObject *source, const layout *from)
     block->sources = elements_sampled(elements, SOURCES);
     for (int i = 0; i < block->sources; i++) {
         block->source_at[i] = element_at(from, elements_index(elements, block->sources, i));
-        memcpy(block->source_before[i], block->source_at[i], compared(from->elsize));
+        element_copy(block->source_before[i], block->source_at[i], compared(from->elsize));
     }
 }
 
