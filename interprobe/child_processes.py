@@ -14,7 +14,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -28,6 +28,8 @@ class RunAddress(msgspec.Struct, frozen=True):
     own_paths: list[str]
     boundary: list[str] = []
     no_boundary: list[str] = []
+    contracts: Literal["sampled", "full"] = "sampled"
+    guard: Literal["end", "start"] | None = None
 
 
 def announce(address: RunAddress) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Literal, cast
 
+from interprobe import ledger_guard
 from interprobe.ledger_records import (
     ArgumentRecord,
     BorrowRecord,
@@ -199,11 +200,13 @@ class _Reader:
         for _ in range(values[5]):
             declared, member, position, has_layout = _ARGUMENT.unpack_from(self.raw, offset)
             offset += _ARGUMENT.size
-            given = None
-            if has_layout:
+            given = freed = None
+            if has_layout == 1:
                 given, offset = self.layout(offset)
+            elif has_layout:
+                freed, offset = self.layout(offset)
             arguments.append(
-                ArgumentRecord(self.text(declared), given, position, self.text(member))
+                ArgumentRecord(self.text(declared), given, position, self.text(member), freed)
             )
         return CallRecord(
             place=self.place(values[0]),
@@ -332,6 +335,7 @@ def read(raw: bytes) -> LedgerContents:
     under_way = set(struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)) - {
         0
     }
+    calls = {}
     offset = header_size
     while offset < min(used, len(raw)):
         kind, size = _HEAD.unpack_from(raw, offset)
@@ -339,6 +343,7 @@ def read(raw: bytes) -> LedgerContents:
             contents.copies.append(reader.copy(offset))
         elif kind == 4:
             contents.calls.append(reader.call(offset))
+            calls[offset] = contents.calls[-1]
             if offset in under_way:
                 contents.in_flight.append(contents.calls[-1])
         elif kind == 5:
@@ -349,5 +354,11 @@ def read(raw: bytes) -> LedgerContents:
             contents.temporaries.append(reader.temporary(offset))
         elif kind == 8:
             reader.fact(offset)
+        elif kind == 9:
+            contents.guard = ledger_guard.guard(raw, offset)
+            contents.guard.calls = calls
+        elif kind == 10 and contents.guard is not None:
+            violation = ledger_guard.violation(raw, offset, reader.layout)
+            contents.guard.violations += [] if violation is None else [violation]
         offset += size
     return contents

@@ -63,6 +63,8 @@ class ArgumentRecord(msgspec.Struct, frozen=True):
     position: int
     member: str | None
     """What such a pointer is called in there: ``.field``, ``[3]``."""
+    freed: Layout | None = None
+    """The array that lay where the pointer leads, if it was freed and is known."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):
@@ -126,6 +128,41 @@ class MemoryRecord(msgspec.Struct, frozen=True):
     """(start of the bin in ticks since the start, highest live bytes), gaps filled."""
 
 
+class ViolationRecord(msgspec.Struct, frozen=True):
+    """One violation as guard mode wrote it down; its numbers are those of ``guard_records.h``."""
+
+    kind: int
+    access: int
+    discovery: int
+    count: int
+    distance: int
+    extent: int
+    block_bytes: int
+    position: int | None
+    last_position: int | None
+    call: int
+    """Where the call's record begins in the ledger; 0: none is known."""
+    last_call: int
+    allocated: Place | None
+    freed: Place | None
+    running: Place | None
+    frames: list[tuple[str | None, int]]
+    """The C stack, innermost first: a library, and the address from where it was loaded."""
+    layout: Layout | None
+
+
+class GuardRecord(msgspec.Struct):
+    """What guard mode says of one process."""
+
+    guarded: int
+    unguarded: int
+    most: int
+    dropped: int
+    violations: list[ViolationRecord] = msgspec.field(default_factory=list)
+    calls: dict[int, CallRecord] = msgspec.field(default_factory=dict)
+    """The ledger's calls, by where they begin."""
+
+
 class LedgerContents(msgspec.Struct):
     """Everything that one ledger holds."""
 
@@ -145,6 +182,8 @@ class LedgerContents(msgspec.Struct):
     temporaries: list[TemporaryRecord] = msgspec.field(default_factory=list)
     in_flight: list[CallRecord] = msgspec.field(default_factory=list)
     """Calls that native code is inside of, at most one per thread."""
+    guard: GuardRecord | None = None
+    """None where the process did not run in guard mode."""
     description: str = ""
     """What the recorder said of the run, as JSON; "" where it said nothing."""
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from interprobe.findings import Finding, Site
+from interprobe.prototypes import Prototype
 
 SCHEMA: Final = "interprobe.trace/1"
 
@@ -126,6 +127,19 @@ class Argument(msgspec.Struct, frozen=True):
     """The array behind the pointer, or None where there is none."""
     owner_site: Site | None = None
     role: str | None = None
+    freed: Layout | None = None
+    """The array that the pointer led to until it was freed, before the call; ``given`` is None."""
+
+
+class Returns(msgspec.Struct, frozen=True):
+    """What comes back from a crossing: the type that Python reads, and the one that C wrote."""
+
+    declared: str | None
+    """As the binding writes it: ``c_int``, also where nothing is declared; ``None``."""
+    true: str | None
+    """The type in the callee's own prototype, where that could be read."""
+    integer: int | None = None
+    """What Python read the first time, where that was an integer."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -151,6 +165,11 @@ class Call(msgspec.Struct, frozen=True):
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
     facts: list[Fact] = []
+    returns: Returns | None = None
+    argtypes: int | None = None
+    """How many arguments the binding declares; None where it declares none, as ctypes allows."""
+    prototype: Prototype | None = None
+    """The callee's own, from its library's debug information or a header, where that is known."""
 
 
 class Borrow(msgspec.Struct, frozen=True):
@@ -185,6 +204,60 @@ class Temporary(msgspec.Struct, frozen=True):
     bytes: int
     seconds: float
     """What the calls took that filled them, arithmetic included."""
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """Native code touched memory beside an array's data, or the data of a freed one (guard mode).
+
+    Attributes:
+        discovery: ``refused``: the kernel stopped the access. The others found bytes overwritten
+            beside the data: ``after-call`` (by the call), ``before-call`` (when it began already),
+            ``when-freed``, ``at-the-end``.
+        count: How often, for one call and argument.
+        distance: Bytes from the end of the data to the first one touched; from the first byte of
+            the data back to the lowest one touched; or into the freed data.
+        extent: Bytes found overwritten; 0 where the access was refused.
+        nbytes: Size of the data's block.
+        array: The array of that block that native code was given last, or None.
+        position: The argument that leads to the block, from 0; None: none does.
+        call: The call that native code was inside of, or None.
+        last_call: The last call that was given the block, or None.
+        last_position: The argument of that call that led to the block.
+        allocated: The program's line that made the block.
+        freed: The line that freed it.
+        running: The line that ran, where there was no call.
+        native: The author's function that did it; ``instruction``: that of the access, ``memcpy``.
+    """
+
+    process: int
+    kind: Literal["past-end", "before-start", "after-free"]
+    access: Literal["read", "write", "unknown"]
+    discovery: Literal["refused", "after-call", "before-call", "when-freed", "at-the-end"]
+    count: int
+    distance: int
+    extent: int
+    nbytes: int
+    array: Layout | None = None
+    position: int | None = None
+    call: Call | None = None
+    last_call: Call | None = None
+    last_position: int | None = None
+    allocated: Site | None = None
+    freed: Site | None = None
+    running: Site | None = None
+    native: Native | None = None
+    instruction: Native | None = None
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """How much guard mode has guarded in one process."""
+
+    guarded: int
+    """Blocks of array data."""
+    unguarded: int
+    """Blocks for which there was no room."""
+    most: int
+    """How many can be guarded at one time."""
 
 
 class TimelineBin(msgspec.Struct, frozen=True):
@@ -225,6 +298,8 @@ class Process(msgspec.Struct, frozen=True):
     complete: bool
     in_flight: str | None
     memory: Memory
+    guard: Guard | None = None
+    """None where the process did not run in guard mode."""
 
 
 class LineTiming(msgspec.Struct, frozen=True):
@@ -277,6 +352,7 @@ class Trace(msgspec.Struct, frozen=True):
     findings: list[Finding] = []
     lines: list[FunctionLines] = []
     temporaries: list[Temporary] = []
+    violations: list[Violation] = []
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

@@ -8,6 +8,7 @@
 #include "allocations.h"
 
 #include "frames.h"
+#include "guard_blocks.h"
 #include "ledger.h"
 #include "numpy_api.h"
 #include "probe.h"
@@ -113,6 +114,9 @@ note_end(void *data)
         forget(found);
     }
     ledger_unlock();
+    if (guard_blocks_holds(data)) {
+        ended.marks &= ~(uint64_t)BLOCK_ADDRESS_GIVEN; /* nobody can touch it once it is freed */
+    }
     return ended;
 }
 
@@ -215,10 +219,51 @@ block_watcher_register(block_watcher *watcher)
     watchers = watcher;
 }
 
+/* Where blocks come from: NumPy's own allocator, or in guard mode, as long as there is room, pages of
+ * their own. Guarded blocks may end at any time later, so all that end are looked at. */
+static void *
+backing_malloc(void *ctx, size_t size)
+{
+    void *data = guard_blocks_on ? guard_blocks_new(size) : NULL;
+    return data != NULL ? data : original.malloc(ctx, size);
+}
+
+static void *
+backing_calloc(void *ctx, size_t nelem, size_t elsize)
+{
+    size_t size;
+    bool guarded = guard_blocks_on && !__builtin_mul_overflow(nelem, elsize, &size);
+    void *data = guarded ? guard_blocks_new(size) : NULL; /* of zeros */
+    return data != NULL ? data : original.calloc(ctx, nelem, elsize);
+}
+
+static void
+backing_free(void *ctx, void *data, size_t size)
+{
+    if (!guard_blocks_holds(data) || !guard_blocks_free(data)) {
+        original.free(ctx, data, size);
+    }
+}
+
+static void *
+backing_realloc(void *ctx, void *old, size_t size)
+{
+    int64_t bytes = guard_blocks_holds(old) ? guard_blocks_bytes(old) : -1;
+    if (bytes < 0) {
+        return old == NULL ? backing_malloc(ctx, size) : original.realloc(ctx, old, size);
+    }
+    void *data = backing_malloc(ctx, size);
+    if (data != NULL) {
+        memcpy(data, old, (size_t)bytes < size ? (size_t)bytes : size);
+        guard_blocks_free(old);
+    }
+    return data;
+}
+
 void
 allocations_give_back(void *data, uint64_t bytes)
 {
-    original.free(NULL, data, bytes);
+    backing_free(NULL, data, bytes);
 }
 
 uint64_t
@@ -227,10 +272,24 @@ allocations_latest(void)
     return __atomic_load_n(&serials, __ATOMIC_RELAXED);
 }
 
+/* Whether some watcher has made room. */
+static bool
+watchers_relent(void)
+{
+    bool any = false;
+    for (block_watcher *each = watchers; each != NULL; each = each->next) {
+        any = (each->relent != NULL && each->relent()) || any;
+    }
+    return any;
+}
+
 static void *
 probed_malloc(void *ctx, size_t size)
 {
-    void *data = original.malloc(ctx, size);
+    void *data = backing_malloc(ctx, size);
+    if (data == NULL && watchers_relent()) {
+        data = backing_malloc(ctx, size);
+    }
     note_start(data, size);
     return data;
 }
@@ -238,20 +297,35 @@ probed_malloc(void *ctx, size_t size)
 static void *
 probed_calloc(void *ctx, size_t nelem, size_t elsize)
 {
-    void *data = original.calloc(ctx, nelem, elsize);
+    void *data = backing_calloc(ctx, nelem, elsize);
+    if (data == NULL && watchers_relent()) {
+        data = backing_calloc(ctx, nelem, elsize);
+    }
     note_start(data, nelem * elsize);
     return data;
 }
 
-/* A realloc of a block whose end is waited for: always into a new one. */
+/* Whether a realloc has to move the block because its end is waited for. What shrinks stays where it
+ * is: a program that goes on using its address must not notice us. */
+static bool
+must_move(const block *old, size_t size)
+{
+    return (old->marks & ~(uint64_t)BLOCK_ADDRESS_GIVEN) != 0 ||
+           (old->marks != 0 && size > old->bytes);
+}
+
+/* A realloc of a block whose end is waited for: into a new one. */
 static void *
 moved_block(void *ctx, const block *old, size_t size)
 {
-    void *data = original.malloc(ctx, size);
+    void *data = backing_malloc(ctx, size);
+    if (data == NULL && watchers_relent()) {
+        data = backing_malloc(ctx, size);
+    }
     if (data != NULL) {
         memcpy(data, old->data, old->bytes < size ? old->bytes : size);
         if (!taken_over(old)) {
-            original.free(ctx, old->data, old->bytes);
+            backing_free(ctx, old->data, old->bytes);
         }
     }
     return data;
@@ -263,10 +337,13 @@ probed_realloc(void *ctx, void *old, size_t size)
     /* Ended first: once realloc returns, another thread may hold the old address. */
     block ended = note_end(old);
     void *data;
-    if (ended.marks != 0) {
+    if (must_move(&ended, size)) {
         data = moved_block(ctx, &ended, size);
     } else {
-        data = original.realloc(ctx, old, size);
+        data = backing_realloc(ctx, old, size);
+        if (data == NULL && watchers_relent()) {
+            data = backing_realloc(ctx, old, size);
+        }
     }
     if (data != NULL) {
         note_start(data, size);
@@ -281,7 +358,7 @@ probed_free(void *ctx, void *data, size_t size)
 {
     block ended = note_end(data);
     if (ended.marks == 0 || !taken_over(&ended)) {
-        original.free(ctx, data, size);
+        backing_free(ctx, data, size);
     }
 }
 
@@ -305,8 +382,10 @@ restore(void)
 {
     release_slot((void **)&patched->malloc, (void *)probed_malloc, (void *)original.malloc);
     release_slot((void **)&patched->calloc, (void *)probed_calloc, (void *)original.calloc);
-    release_slot((void **)&patched->realloc, (void *)probed_realloc, (void *)original.realloc);
-    release_slot((void **)&patched->free, (void *)probed_free, (void *)original.free);
+    if (!guard_blocks_live()) { /* else only our own hooks know how to free what lives */
+        release_slot((void **)&patched->realloc, (void *)probed_realloc, (void *)original.realloc);
+        release_slot((void **)&patched->free, (void *)probed_free, (void *)original.free);
+    }
 }
 
 static int

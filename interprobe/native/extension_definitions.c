@@ -98,7 +98,7 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
     }
     crossing now;
     watched_call call;
-    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, NULL, arguments,
+    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, self, arguments,
                          count, named)) {
         return call_original(patched, self, a, b, c, d);
     }

@@ -229,6 +229,7 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
             .arguments = PySequence_Fast_ITEMS(args),
             .count = PyTuple_GET_SIZE(args),
             .array_behind = extension_array_behind,
+            .layouts_behind = extension_layouts_behind,
             .resolve = patched->told_apart_by == TYPE ? extension_resolve : resolve_typed_call,
         },
         .facts = &patched->facts,

@@ -3,6 +3,7 @@
 
 #include "clock.h"
 #include "frames.h"
+#include "guard_mode.h"
 #include "ledger_region.h"
 
 #include <errno.h>
@@ -68,6 +69,7 @@ ledger_new(const char *path)
 void
 ledger_delete(ledger *book)
 {
+    guard_mode_end(book);
     ledger_pause(book);
     ledger_lock();
     ledger_open_books[book->slot] = NULL;
@@ -200,6 +202,7 @@ after_fork_in_child(void)
         }
     }
     ledger_active = kept;
+    guard_mode_in_child();
     ledger_unlock();
 }
 

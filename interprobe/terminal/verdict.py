@@ -136,7 +136,19 @@ def _measured(trace: Trace) -> list[Text]:
         statements += ["no copies", f"{time} in all"] if trace.calls else [f"{time} in all"]
     if len(trace.processes) > 1:
         statements.append(f"{len(trace.processes):,} processes")
+    statements += _guarded(trace)
     statements.append(f"NumPy memory peak {byte_count(trace.memory.numpy_peak_bytes)}")
     if trace.memory.rss_peak_bytes:  # a process that was killed has not told its own
         statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
     return [Text(statement, overflow="fold") for statement in statements]
+
+
+def _guarded(trace: Trace) -> list[str]:
+    """How much of the array data guard mode has guarded; nothing where it was off."""
+    guards = [process.guard for process in trace.processes if process.guard is not None]
+    if not guards:
+        return []
+    guarded = sum(guard.guarded for guard in guards)
+    made = guarded + sum(guard.unguarded for guard in guards)
+    share = f"all {guarded:,}" if guarded == made else f"{guarded:,} of {made:,}"
+    return [f"guard mode: {share} blocks of array data guarded, times are longer for it"]

@@ -84,11 +84,13 @@ class _Suite:
         root: The folder from which ids of tests are counted: that of the topmost package.
         folder: Has a folder for each run.
         pytest_options: What pytest is told in addition.
+        guard: Whether interprobe runs in guard mode, which must find nothing.
     """
 
     root: Path
     folder: Path
     pytest_options: Sequence[str]
+    guard: bool
 
     def run(self, name: str, what: Sequence[str], *, probed: bool) -> Run:
         """Run tests with pytest, in a process of its own.
@@ -110,6 +112,7 @@ class _Suite:
         command = [sys.executable]
         if probed:
             command += ["-m", "interprobe", "run", "--json", str(trace), "-o", str(report)]
+            command += ["--guard"] if self.guard else []
         command += ["-m", "pytest", "-q", "-c", str(settings), f"--rootdir={self.root}"]
         command += [f"--confcutdir={self.root}", f"--basetemp={work / 'temporary'}"]
         command += ["-p", "no:cacheprovider", "-p", "outcome_log", *what, *self.pytest_options]
@@ -149,6 +152,7 @@ class _Options(argparse.Namespace):
     reruns: int
     keep: Path | None
     expected: Path
+    guard: bool
     pytest_options: list[str]
 
 
@@ -164,6 +168,9 @@ def _options(words: Sequence[str] | None) -> _Options:
     parser.add_argument("--keep", type=Path, metavar="DIR", help="keep logs, traces and reports")
     parser.add_argument(
         "--expected", type=Path, default=_EXPECTED, metavar="FILE", help="differences explained"
+    )
+    parser.add_argument(
+        "--guard", action="store_true", help="run interprobe in guard mode: it must find nothing"
     )
     words = list(sys.argv[1:] if words is None else words)
     end = words.index("--") if "--" in words else len(words)
@@ -184,7 +191,7 @@ def _is_installed(package: str) -> bool:
 
 def _compare(package: str, options: _Options, expected: Mapping[str, str], folder: Path) -> int:
     """Compare the tests of one package, say what was found, and count what is left."""
-    suite = _Suite(_root(package), folder, options.pytest_options)
+    suite = _Suite(_root(package), folder, options.pytest_options, options.guard)
     plain = suite.run("plain", ["--pyargs", package], probed=False)
     _say(f"{package} plain: {plain.described()}")
     probed = suite.run("probed", ["--pyargs", package], probed=True)
@@ -248,9 +255,12 @@ def _complaint(trace: Path, report: Path, *, died: bool) -> str:
     if not _is_written(report):
         return "interprobe left no report."
     try:
-        complete = json.loads(trace.read_text(encoding="utf-8"))["meta"]["complete"]
+        saved = json.loads(trace.read_text(encoding="utf-8"))
+        complete, violations = saved["meta"]["complete"], saved["violations"]
     except (OSError, ValueError, KeyError):
         return "interprobe left no trace that can be read."
+    if violations:
+        return f"guard mode found {len(violations)} accesses beside arrays."
     return "" if complete else "interprobe's trace is not complete."
 
 

@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interprobe import accesses
 from interprobe.analysis import analyse, rules
 from interprobe.findings import Severity, Site
 from interprobe.shares import WARNING_SHARE
@@ -15,6 +16,7 @@ from interprobe.trace import (
     Argument,
     Call,
     Copy,
+    Fact,
     Layout,
     Memory,
     Meta,
@@ -22,6 +24,7 @@ from interprobe.trace import (
     Process,
     Temporary,
     Trace,
+    Violation,
     load,
 )
 
@@ -137,8 +140,29 @@ COPIES = st.builds(
     variants=st.just([]),
     repeated=st.one_of(st.integers(0, 3), COUNTS),
 )
+FACTS_OF_CALLS = st.builds(
+    Fact,
+    kind=st.one_of(
+        NAMES,
+        st.builds(
+            "-".join,
+            st.tuples(
+                st.sampled_from(["length", "product", "triple"]),
+                st.sampled_from(["equal", "equal-least", "over", "over-shared", "nbytes"]),
+            ),
+        ),
+        st.sampled_from(["changed", "changed-read-only", "unchanged", "overlap", "same-memory"]),
+        st.sampled_from(["cut", "large-integer", "length-past-array"]),
+    ),
+    position=st.one_of(st.none(), st.integers(-1, 4)),
+    other=st.one_of(st.none(), st.integers(-1, 4)),
+    value=st.integers(-(2**63), 2**63 - 1),
+    limit=st.one_of(st.sampled_from([0, 1, 8, 32, 64]), st.integers(-(2**63), 2**63 - 1)),
+    text=st.one_of(st.none(), NAMES, st.sampled_from(["signed", "unsigned", "address"])),
+)
 CALLS = st.builds(
     Call,
+    facts=st.lists(FACTS_OF_CALLS, max_size=4),
     process=st.integers(0, 2),
     site=SITES,
     user_site=SITES,
@@ -184,6 +208,24 @@ TEMPORARIES = st.builds(
     SITES,
     st.booleans(),
 )
+VIOLATIONS = st.builds(
+    Violation,
+    process=st.integers(0, 2),
+    count=COUNTS,
+    distance=COUNTS,
+    extent=st.one_of(st.just(0), COUNTS),
+    nbytes=st.one_of(st.integers(0, 99), COUNTS),
+    array=st.one_of(st.none(), LAYOUTS),
+    position=st.one_of(st.none(), st.integers(0, 4)),
+    call=st.one_of(st.none(), CALLS),
+    last_call=st.one_of(st.none(), CALLS),
+    last_position=st.one_of(st.none(), st.integers(0, 4)),
+    allocated=st.one_of(st.none(), SITES),
+    freed=st.one_of(st.none(), SITES),
+    running=st.one_of(st.none(), SITES),
+    native=st.one_of(st.none(), st.builds(Native, library=NAMES)),
+    instruction=st.one_of(st.none(), st.builds(Native, library=NAMES)),
+)
 PROCESSES = st.builds(
     Process,
     id=st.integers(0, 2),
@@ -207,6 +249,7 @@ TRACES = st.builds(
     findings=st.just([]),
     lines=st.just([]),
     temporaries=st.lists(TEMPORARIES, max_size=4),
+    violations=st.lists(VIOLATIONS, max_size=3),
     schema=st.just("interprobe.trace/1"),
 )
 
@@ -225,6 +268,8 @@ def test_findings_point_at_what_the_trace_holds(trace: Trace) -> None:
             if record.list == "temporaries":  # all of a line, each with columns of its own
                 line = (place.user_site.file, place.user_site.line)
                 assert line == (finding.user_site.file, finding.user_site.line)
+            elif record.list == "violations":
+                assert accesses.user_site(place) == finding.user_site
             else:
                 assert place.user_site == finding.user_site
         for text in (finding.subject, finding.cause, finding.evidence, finding.fix.text):
@@ -238,7 +283,7 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
     findings = analyse(trace).findings
     for finding in findings:
         assert 0.0 <= finding.cost.share <= 1.0
-        if finding.rule.startswith("IP3"):
+        if finding.rule.startswith(("IP3", "IP402", "IP403")):
             assert finding.severity is Severity.ERROR
         else:
             worth_it = finding.cost.share >= WARNING_SHARE
