@@ -19,8 +19,20 @@
 
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
-static PyObject *name_name;
+static PyObject *name_name, *name_dtype;
 static PyGetSetDef *argtypes_of; /* ctypes' own: a subclass may have a property of that name */
+
+/* Whether C gets the data of an array that is passed for a parameter: numpy.ctypeslib.ndpointer hands on
+ * what it is given. A class with a from_param of its own may convert it, and C gets that copy. */
+static bool
+hands_on_arrays(PyObject *parameter)
+{
+    if (!PyType_Check(parameter)) {
+        return false;
+    }
+    PyTypeObject *type = (PyTypeObject *)parameter;
+    return ctypes_kind_of(type) != NOT_CTYPES || _PyType_Lookup(type, name_dtype) != NULL;
+}
 
 static void
 resolve_call(call_event *event, void *context)
@@ -51,6 +63,7 @@ resolve_call(call_event *event, void *context)
         if (prototyped && i < PySequence_Fast_GET_SIZE(argtypes)) {
             PyObject *wanted = PySequence_Fast_GET_ITEM(argtypes, i);
             declared = PyType_Check(wanted) ? (PyTypeObject *)wanted : NULL;
+            argument->has_layout &= !PyArray_Check(given) || hands_on_arrays(wanted);
         }
         /* A typed pointer says more than the void pointer that the prototype makes of it. */
         bool pointer = strncmp(Py_TYPE(given)->tp_name, "LP_", 3) == 0;
@@ -216,9 +229,11 @@ install(void)
     if (function_base == NULL) {
         function_base = (PyTypeObject *)attribute_of("_ctypes", "CFuncPtr");
         name_name = PyUnicode_InternFromString("__name__");
+        name_dtype = PyUnicode_InternFromString("_dtype_");
         argtypes_of = function_base == NULL ? NULL : getter_of(function_base, "argtypes");
     }
-    if (function_base == NULL || name_name == NULL || argtypes_of == NULL) {
+    if (function_base == NULL || name_name == NULL || name_dtype == NULL ||
+        argtypes_of == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }

@@ -180,6 +180,9 @@ write_float(npy_intp size, const char *at, bool exact, char *text, size_t room)
         return write_wide(at, text, room);
     }
     double value = (double)float_value(size, at);
+    if (exact && fabs(value) < 1e17 && value == floor(value)) {
+        return snprintf(text, room, "%.0f", value); /* told from an integer digit by digit */
+    }
     int most = size == 2 && !exact ? 5 : size == 4 ? 9 : 17;
     int length = 0;
     for (int digits = 1; digits <= most; digits++) {
