@@ -189,6 +189,7 @@ class Converting:
 
 def test_a_converting_parameter_hides_what_c_gets(folder: Path) -> None:
     library = ctypes.CDLL(str(build_c_library("scale_rows", folder)))
+    parameter: Any
     for parameter, known in (
         (Converting, False),
         (np.ctypeslib.ndpointer(np.float64, flags="C_CONTIGUOUS"), True),
