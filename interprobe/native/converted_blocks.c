@@ -428,7 +428,10 @@ kind_of_loss(const callee *to, const followed_block *block, int position, PyObje
     }
     int overflow = 0;
     long value = PyLong_AsLongAndOverflow(result, &overflow);
-    return value == 0 && overflow == 0 ? lost_for_zero : lost_for_integer;
+    if (overflow != 0 || value > INT32_MAX || value < INT32_MIN) {
+        return lost_for_result; /* no status: the address of something */
+    }
+    return value == 0 ? lost_for_zero : lost_for_integer;
 }
 
 static void
@@ -447,8 +450,8 @@ book(const followed_block *block, const char *kind, int position, const record_t
     }
 }
 
-/* The argument that the block was made from; -1: none is known; -2: a value that only the call itself
- * holds, f(a + b), so that nobody could have seen what is written into it. */
+/* The argument that the block was made from; -1: none, or a value that only the call itself holds,
+ * f(a + b), so that nobody could have seen what is written into it. */
 static int
 argument_converted(const callee *to, const followed_block *block)
 {
@@ -460,7 +463,7 @@ argument_converted(const callee *to, const followed_block *block)
                            PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
             Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
             if (same) {
-                return passing ? -2 : (int)i;
+                return passing ? -1 : (int)i;
             }
         }
     }
@@ -484,10 +487,8 @@ settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
         }
         if (result != NULL) {
             int position = argument_converted(to, block);
-            bool lost = position >= 0    ? source_is_as_it_was(block)
-                        : position == -1 ? source_lives_unchanged(block)
-                                         : false;
-            if (lost) {
+            /* An array that the call was not given is the callee's own business. */
+            if (position >= 0 && source_is_as_it_was(block)) {
                 book(block, kind_of_loss(to, block, position, result), position, &ticket->record);
             }
         }
