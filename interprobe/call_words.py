@@ -51,6 +51,14 @@ def overwrite_keyword(expression: str) -> str | None:
     return _switched_on(expression, lambda name: name.startswith("overwrite_"))
 
 
+def passes_keyword(expression: str, name: str) -> bool:
+    """Whether a call, or one inside it, passes ``name=``, whatever the value."""
+    call = _call(expression)
+    return call is not None and any(
+        isinstance(node, ast.keyword) and node.arg == name for node in ast.walk(call)
+    )
+
+
 def only_positional(expression: str) -> str | None:
     """The one positional argument of a call; None where there are none, or several."""
     call = _call(expression)

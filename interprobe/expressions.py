@@ -132,14 +132,6 @@ def has_keyword(expression: str, name: str, value: object) -> bool:
     )
 
 
-def has_keyword_named(expression: str, name: str) -> bool:
-    """Whether a call in the source text passes ``name=``, whatever the value."""
-    tree = parsed(expression)
-    return tree is not None and any(
-        isinstance(node, ast.keyword) and node.arg == name for node in ast.walk(tree)
-    )
-
-
 def sparing_call(expression: str) -> str | None:
     """A conversion's call, changed to copy only what does not fit.
 

@@ -141,7 +141,7 @@ static void
 take_sample(followed_block *block)
 {
     for (int i = 0; i < block->samples; i++) {
-        memcpy(block->before[i], sample_of(block, i), compared(block->elsize));
+        element_copy(block->before[i], sample_of(block, i), compared(block->elsize));
     }
 }
 
@@ -152,7 +152,7 @@ count_changes(followed_block *block)
     int changed = 0;
     for (int i = 0; i < block->samples; i++) {
         const char *now = sample_of(block, i);
-        if (memcmp(block->before[i], now, compared(block->elsize)) == 0) {
+        if (element_same(block->before[i], now, compared(block->elsize))) {
             continue;
         }
         if (changed++ == 0) {
@@ -175,7 +175,8 @@ static bool
 source_is_as_it_was(const followed_block *block)
 {
     for (int i = 0; i < block->sources; i++) {
-        if (memcmp(block->source_before[i], block->source_at[i], compared(block->source_elsize)) != 0) {
+        if (!element_same(block->source_before[i], block->source_at[i],
+                          compared(block->source_elsize))) {
             return false;
         }
     }
@@ -240,7 +241,7 @@ note_source(followed_block *block, PyArrayObject *source, const layout *from)
     block->sources = elements_sampled(elements, SOURCES);
     for (int i = 0; i < block->sources; i++) {
         block->source_at[i] = element_at(from, elements_index(elements, block->sources, i));
-        memcpy(block->source_before[i], block->source_at[i], compared(from->elsize));
+        element_copy(block->source_before[i], block->source_at[i], compared(from->elsize));
     }
 }
 
@@ -427,7 +428,10 @@ kind_of_loss(const callee *to, const followed_block *block, int position, PyObje
     }
     int overflow = 0;
     long value = PyLong_AsLongAndOverflow(result, &overflow);
-    return value == 0 && overflow == 0 ? lost_for_zero : lost_for_integer;
+    if (overflow != 0 || value > INT32_MAX || value < INT32_MIN) {
+        return lost_for_result; /* no status: the address of something */
+    }
+    return value == 0 ? lost_for_zero : lost_for_integer;
 }
 
 static void
@@ -446,8 +450,8 @@ book(const followed_block *block, const char *kind, int position, const record_t
     }
 }
 
-/* The argument that the block was made from; -1: none is known; -2: a value that only the call itself
- * holds, f(a + b), so that nobody could have seen what is written into it. */
+/* The argument that the block was made from; -1: none, or a value that only the call itself holds,
+ * f(a + b), so that nobody could have seen what is written into it. */
 static int
 argument_converted(const callee *to, const followed_block *block)
 {
@@ -459,7 +463,7 @@ argument_converted(const callee *to, const followed_block *block)
                            PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
             Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
             if (same) {
-                return passing ? -2 : (int)i;
+                return passing ? -1 : (int)i;
             }
         }
     }
@@ -483,10 +487,8 @@ settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
         }
         if (result != NULL) {
             int position = argument_converted(to, block);
-            bool lost = position >= 0    ? source_is_as_it_was(block)
-                        : position == -1 ? source_lives_unchanged(block)
-                                         : false;
-            if (lost) {
+            /* An array that the call was not given is the callee's own business. */
+            if (position >= 0 && source_is_as_it_was(block)) {
                 book(block, kind_of_loss(to, block, position, result), position, &ticket->record);
             }
         }

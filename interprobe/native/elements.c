@@ -5,6 +5,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum { WIDEST = 32 }; /* bytes: clongdouble */
@@ -153,11 +154,35 @@ element_read(char kind, npy_intp elsize, char byteorder, const char *at)
     }
 }
 
+static int
+write_wide(const char *at, char *text, size_t room)
+{
+    long double value = float_value(sizeof value, at);
+    int length = 0;
+    for (int digits = 1; digits <= 21; digits++) {
+        length = snprintf(text, room, "%.*Lg", digits, value);
+        if (isnan(value) || strtold(text, NULL) == value) {
+            break;
+        }
+    }
+    char *comma = strchr(text, ','); /* of the program's locale */
+    if (comma != NULL) {
+        *comma = '.';
+    }
+    return length;
+}
+
 /* The shortest text that reads back as the same float of that size; returns its length. */
 static int
 write_float(npy_intp size, const char *at, bool exact, char *text, size_t room)
 {
+    if (size > 8) {
+        return write_wide(at, text, room);
+    }
     double value = (double)float_value(size, at);
+    if (exact && fabs(value) < 1e17 && value == floor(value)) {
+        return snprintf(text, room, "%.0f", value); /* told from an integer digit by digit */
+    }
     int most = size == 2 && !exact ? 5 : size == 4 ? 9 : 17;
     int length = 0;
     for (int digits = 1; digits <= most; digits++) {

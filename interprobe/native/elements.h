@@ -4,6 +4,8 @@
 
 #include "layout.h"
 
+#include <string.h>
+
 /* A number as the widest type of C holds it: exact for every integer and float of up to 64 bits. */
 typedef struct {
     long double real, imaginary;
@@ -39,7 +41,48 @@ elements_index(npy_intp elements, int samples, int i)
     if (elements <= samples || i < head) {
         return i;
     }
-    return head + (elements - 1 - head) * (i - head) / (samples - 1 - head);
+    /* The quotient is the same for all samples: loops over them divide once. */
+    npy_intp step = (elements - 1 - head) / (samples - 1 - head);
+    return i == samples - 1 ? elements - 1 : head + step * (i - head);
+}
+
+/* Copies one element, or as many bytes of it. */
+static inline void
+element_copy(char *to, const char *from, size_t size)
+{
+    switch (size) { /* sizes known to the compiler: a move or two */
+    case 4:
+        memcpy(to, from, 4);
+        break;
+    case 8:
+        memcpy(to, from, 8);
+        break;
+    case 16:
+        memcpy(to, from, 16);
+        break;
+    default:
+        memcpy(to, from, size);
+    }
+}
+
+/* Whether the first bytes of two elements are the same. */
+static inline bool
+element_same(const char *a, const char *b, size_t size)
+{
+    uint64_t first, second;
+    uint32_t third, fourth;
+    switch (size) {
+    case 4:
+        memcpy(&third, a, 4);
+        memcpy(&fourth, b, 4);
+        return third == fourth;
+    case 8:
+        memcpy(&first, a, 8);
+        memcpy(&second, b, 8);
+        return first == second;
+    default:
+        return memcmp(a, b, size) == 0;
+    }
 }
 
 /* Where element `index` lies, counted in C order. */

@@ -59,8 +59,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.call_words import passes_keyword
 from interprobe.copy_groups import CopyGroup, group_copies
-from interprobe.expressions import has_keyword_named
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
 from interprobe.trace import Copy, Fact, Trace
 from interprobe.wording import element_text, listed, requester_text, sentence, short_mechanism
@@ -136,7 +136,7 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 def _applies(copy: Copy) -> bool:
     """Whether values changed that the program did not ask to be changed."""
-    own_words = has_keyword_named(copy.user_site.expression, "dtype")
+    own_words = passes_keyword(copy.user_site.expression, "dtype")
     return copy.mechanism not in _USERS_OWN and not own_words and bool(_losses(copy))
 
 

@@ -396,7 +396,8 @@ def test_pyproj_works_in_place_on_what_fits() -> None:
     def work(x: Array, y: Array) -> None:
         transformer.transform(x, y, inplace=True)
 
-    x, y = degrees.astype(np.float32), degrees.astype(np.float32)
+    x: Array = degrees.astype(np.float32)
+    y: Array = degrees.astype(np.float32)
     found = only(findings(lambda: work(x, y)))
     assert x[0] == y[0] == 5.0
     assert found.severity is Severity.ERROR
