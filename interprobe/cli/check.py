@@ -201,7 +201,7 @@ def _declarations(library: str, known: CalleePrototypes) -> str:
     if result.unknown:
         unknown = counted(len(result.unknown), "other is", "others are")
         heading.append(f"# Of {unknown} no prototype known: {_some(result.unknown)}.")
-    return "\n".join([*heading, "", module_code(library, result.undeclared), ""])
+    return "\n".join([*heading, "", module_code(os.path.abspath(library), result.undeclared), ""])
 
 
 def _some(names: list[str]) -> str:
