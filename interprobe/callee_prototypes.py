@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from interprobe import symbol_tables
-from interprobe.debug_prototypes import DebugPrototypes
+from interprobe.debug_prototypes import MOST_SECONDS, DebugPrototypes
 from interprobe.header_prototypes import HeaderError, read
 from interprobe.prototypes import Prototype
 
@@ -20,8 +20,14 @@ class CalleePrototypes:
         problems: Why a header could not be read, a sentence each.
     """
 
-    def __init__(self, headers: Sequence[str] = ()) -> None:
-        """Take the headers whose functions may be asked for; they are not read yet."""
+    def __init__(self, headers: Sequence[str] = (), most_seconds: float = MOST_SECONDS) -> None:
+        """Take the headers whose functions may be asked for; they are not read yet.
+
+        Args:
+            headers: Their paths.
+            most_seconds: Processor time for the debug information of each library.
+        """
+        self._most_seconds = most_seconds
         self.problems: list[str] = []
         self._headers = list(headers)
         self._in_headers: dict[str, Prototype] | None = None
@@ -93,7 +99,7 @@ class CalleePrototypes:
             from elftools.common.exceptions import ELFError
 
             try:
-                self._libraries[library] = DebugPrototypes(library)
+                self._libraries[library] = DebugPrototypes(library, self._most_seconds)
             except (OSError, ELFError, ValueError, LookupError):
                 self._libraries[library] = None
         return self._libraries[library]

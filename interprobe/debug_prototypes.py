@@ -38,8 +38,8 @@ from interprobe.prototypes import (
     qualified,
 )
 
-_MOST_SECONDS = 20.0
-"""For all functions of one library."""
+MOST_SECONDS = 10.0
+"""Processor time for all functions of one library."""
 
 _DEPTH = 12
 """Types behind types that are followed."""
@@ -77,8 +77,12 @@ _ENCODINGS: dict[int, TypeKind] = {
 class DebugPrototypes:
     """The prototypes of one library; nothing is read before it is asked for."""
 
-    def __init__(self, library: str) -> None:
+    def __init__(self, library: str, most_seconds: float = MOST_SECONDS) -> None:
         """Open a library, or the separate file that holds its debug information.
+
+        Args:
+            library: Its path.
+            most_seconds: Processor time for all that will be asked.
 
         Raises:
             OSError: It cannot be read.
@@ -88,6 +92,7 @@ class DebugPrototypes:
         self._units: dict[int, _Unit] = {}
         self._ranges: list[tuple[int, int, Any]] | None = None
         self._seconds = 0.0
+        self._most_seconds = most_seconds
         # Kept open: pyelftools reads sections when they are asked for.
         self._file: BinaryIO | None = debug_file(library)
         if self._file is not None:
@@ -116,9 +121,9 @@ class DebugPrototypes:
         Returns:
             None where the debug information does not say.
         """
-        if self._dwarf is None or self._seconds > _MOST_SECONDS:
+        if self._dwarf is None or self._seconds > self._most_seconds:
             return None
-        began = time.perf_counter()
+        began = time.process_time()
         try:
             for unit in self._units_at(address):
                 found = unit.function(address, name)
@@ -128,7 +133,7 @@ class DebugPrototypes:
             # Debug information is written by many compilers; what is not understood is unknown.
             return None
         finally:
-            self._seconds += time.perf_counter() - began
+            self._seconds += time.process_time() - began
         return None
 
     def _units_at(self, address: int) -> Iterator[_Unit]:
@@ -145,9 +150,9 @@ class DebugPrototypes:
 
     def _own_ranges(self) -> Iterator[tuple[int, int, Any]]:
         """The blocks of code that each unit says it covers."""
-        began = time.perf_counter()
+        began = time.process_time()
         for cu in self._dwarf.iter_CUs():
-            if time.perf_counter() - began > _MOST_SECONDS / 2:
+            if time.process_time() - began > self._most_seconds / 2:
                 return
             top = cu.get_top_DIE()
             if top.tag != "DW_TAG_compile_unit":

@@ -220,7 +220,9 @@ def ctypes_code(
         return f"{ctypes_code(type_.target, classes=classes)} * {type_.length}"
     if type_.kind == "struct":
         name = class_name(type_)
-        return classes.get(name, "ctypes.c_void_p")
+        words, rest = divmod(type_.size, 8)
+        raw = f"ctypes.c_byte * {type_.size}" if rest or not words else f"ctypes.c_uint64 * {words}"
+        return classes.get(name, raw)
     if type_.kind == "pointer" and type_.target is not None:
         target = type_.target
         if target.kind == "char" and bare(target.spelling) == "char":
@@ -238,4 +240,6 @@ def ctypes_code(
 
 def class_name(type_: CType) -> str:
     """The name of the ``ctypes.Structure`` for a structure type: ``cdemo_record``."""
-    return re.sub(r"\W", "_", bare(type_.spelling).removeprefix("struct ").removeprefix("union "))
+    name = bare(type_.spelling).removeprefix("struct ").removeprefix("union ")
+    # Two underscores in front would be mangled in the body of another class.
+    return re.sub(r"\W", "_", name).lstrip("_") or "struct"

@@ -21,7 +21,7 @@ from interprobe.callee_prototypes import CalleePrototypes
 from interprobe.declared_types import class_name, simple_type
 from interprobe.exported_functions import LibraryCheck
 from interprobe.findings import Cost, Finding, Fix, Severity, Site
-from interprobe.prototype_code import assignments, struct_code
+from interprobe.prototype_code import assignments, attribute_code, struct_code
 from interprobe.prototype_differences import (
     Difference,
     argument_difference,
@@ -305,7 +305,7 @@ class _Comparison:
         if is_cdef:
             return f'ffi.cdef("{prototype.declaration};")'
         return assignments(
-            f"lib.{prototype.name}",
+            attribute_code("lib", prototype.name),
             prototype,
             classes=self._classes,
             module=self._bindings.module,

@@ -60,6 +60,11 @@ def assignments(
     return with_module("\n".join(lines), module)
 
 
+def attribute_code(library: str, name: str) -> str:
+    """A function of a library; ``getattr`` where its name is a word of Python's own."""
+    return f'getattr({library}, "{name}")' if keyword.iskeyword(name) else f"{library}.{name}"
+
+
 def with_module(code: str, module: str) -> str:
     """Code with ctypes' names as a program reaches them."""
     return _FULL_NAMES.sub(f"{module}." if module else "", code)
@@ -69,13 +74,11 @@ def struct_code(layout: StructLayout, classes: Mapping[str, str], module: str = 
     """The class of a structure; padding is left to ctypes, which pads as C does."""
     base = "Union" if layout.is_union else "Structure"
     name = _class_of(layout.name)
-    # Inside its own body a class has no name yet: pointers to it stay untyped.
-    others = {key: value for key, value in classes.items() if key != name}
     fields = []
     for number, member in enumerate(layout.members):
         field = member.name or f"_{number}"
         field = f"{field}_" if keyword.iskeyword(field) else field
-        fields.append(f'        ("{field}", {ctypes_code(member.type, classes=others)}),')
+        fields.append(f'        ("{field}", {ctypes_code(member.type, classes=classes)}),')
     lines = [
         f"class {classes.get(name, name)}(ctypes.{base}):",
         "    _fields_ = [",
@@ -104,12 +107,15 @@ def block(
     classes = {_class_of(name): _class_of(name) for name in layouts} | dict(known)
     parts, named = [], set(known)
     for layout in _in_order(layouts):
-        if _class_of(layout.name) not in named:
-            named.add(_class_of(layout.name))
-            parts.append(struct_code(layout, classes, module))
+        name = _class_of(layout.name)
+        if name not in named:
+            # Pointers to what comes later, or to itself, stay untyped.
+            earlier = {key: value for key, value in classes.items() if key in named}
+            parts.append(struct_code(layout, earlier, module))
+            named.add(name)
     for each in prototypes:
         restype = each.name not in half_declared
-        name = f"lib.{each.name}"
+        name = attribute_code("lib", each.name)
         parts.append(assignments(name, each, classes=classes, module=module, restype=restype))
     return "\n\n".join(parts)
 
@@ -124,7 +130,7 @@ def _class_of(name: str) -> str:
 
 
 def _in_order(layouts: Mapping[str, StructLayout]) -> Iterator[StructLayout]:
-    """Structures behind those that they contain; of one under two names, each under its own."""
+    """Structures behind those that they contain."""
     done: set[str] = set()
 
     def visit(layout: StructLayout, path: tuple[str, ...]) -> Iterator[StructLayout]:
@@ -132,7 +138,7 @@ def _in_order(layouts: Mapping[str, StructLayout]) -> Iterator[StructLayout]:
             return
         for member in layout.members:
             type_ = member.type
-            while type_.kind in ("pointer", "array") and type_.target is not None:
+            while type_.kind == "array" and type_.target is not None:
                 type_ = type_.target
             inner = layouts.get(bare(type_.spelling))
             if inner is not None:

@@ -35,6 +35,10 @@ The exit status is 0 if all declarations are right, 1 if one is wrong, and 2 if 
 compared."""
 
 
+_MOST_SECONDS = 300.0
+"""Whoever checks a library waits for an answer, other than whoever ran a program."""
+
+
 class _Options(argparse.Namespace):
     library: str
     bindings: str | None
@@ -71,7 +75,7 @@ def main(arguments: list[str]) -> int:
 
     from interprobe.callee_prototypes import CalleePrototypes
 
-    with CalleePrototypes(options.header) as known:
+    with CalleePrototypes(options.header, _MOST_SECONDS) as known:
         _check_library(library, known)
         if bindings is None:
             output.write(_declarations(library, known))
@@ -197,7 +201,7 @@ def _declarations(library: str, known: CalleePrototypes) -> str:
     if result.unknown:
         unknown = counted(len(result.unknown), "other is", "others are")
         heading.append(f"# Of {unknown} no prototype known: {_some(result.unknown)}.")
-    return "\n".join([*heading, "", module_code(library, result.undeclared), ""])
+    return "\n".join([*heading, "", module_code(os.path.abspath(library), result.undeclared), ""])
 
 
 def _some(names: list[str]) -> str:

@@ -46,6 +46,8 @@ cffi, `ffi.from_buffer("double[]", samples)` declares the elements, and converts
 
 ## Limits
 
+Where the function's own prototype is known (debug information, `--header`), it decides: then a void
+pointer is compared too, and an array that C reads rightly under a wrong declaration is IP305's.
 Pointers to raw memory (`c_void_p`, `c_char`, `c_byte`, `c_ubyte`), to structures and to pointers
 are taken as they are. So are signed for unsigned integers of one size, `complex128` as pairs of
 `double`, times as 64-bit integers and `float16` as 16-bit integers. A deliberate look at the bits
@@ -115,13 +117,6 @@ class Misreading:
     held: ElementType
     wanted: ElementType | None
     array: ArrayExpression | None
-
-    @property
-    def declared_wrongly(self) -> bool:
-        """Whether the prototype takes the array as it is, so that only the declaration is wrong."""
-        return self.wanted is not None and not misread(
-            self.wanted, self.held, element_count(self.given)
-        )
 
     @property
     def array_text(self) -> str:
@@ -202,12 +197,6 @@ def _cause(call: Call, item: Misreading) -> str:
         f"Argument {item.argument.position + 1}{name} of {call.function} is declared as "
         f"{item.argument.declared}, but {item.array_text} holds {item.given.dtype}."
     )
-    if item.declared_wrongly:
-        return (
-            f"{text} The function's own prototype says `{item.argument.true}`, which is what the "
-            "array holds: it is the declaration that is wrong, and the numbers come out right "
-            "only as long as nothing relies on it."
-        )
     return f"{text} {_reading_text(item)} {_verdict_text(item)}"
 
 
@@ -275,8 +264,6 @@ def _verdict_text(item: Misreading) -> str:
 def _fix_text(item: Misreading) -> str:
     """Which side to change."""
     array = item.array_text if item.array is not None else "the array"
-    if item.declared_wrongly:
-        return f"Declare what the function takes: `{item.argument.true}`."
     if item.wanted is not None:
         wanted = _numpy_name(item.wanted)
         text = f"Make {array} {wanted} where it is created, or convert it before the call"
@@ -298,8 +285,6 @@ def _fix_code(item: Misreading) -> str:
     pointed = f"({text})" if array is not None and array.operation is Operation.OTHER else text
     wanted = item.declared if item.wanted is None else item.wanted
     conversion = f"{variable} = np.ascontiguousarray({text}, dtype=np.{_numpy_name(wanted)})"
-    if item.declared_wrongly:
-        return pointer_code(item.binding, pointed, item.held)
     if item.wanted is None:
         return (
             f"{conversion}  # if C takes what is declared\n"

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import io
 import mmap
+import re
 import sys
 import weakref
 from collections import Counter
@@ -320,6 +321,12 @@ def test_one_address_of_two_kinds_is_unknown() -> None:
     assert shape_behind(both) is None
 
 
+def member(argument: Argument) -> str | None:
+    """Without the parameter's name, which is known where libc's debug information is installed."""
+    found = re.search(r"[.\[].*", argument.name or "")
+    return found[0] if found else None
+
+
 def test_structures_and_arrays_of_pointers() -> None:
     x = np.arange(1000.0)
     pointer = ctypes.POINTER(ctypes.c_double)
@@ -331,7 +338,7 @@ def test_structures_and_arrays_of_pointers() -> None:
 
     for wrap in (ctypes.byref, ctypes.pointer):
         found = arguments_of(lambda f, wrap=wrap: f(wrap(grid())))
-        assert [(a.position, a.name, a.declared) for a in found[1:]] == [
+        assert [(a.position, member(a), a.declared) for a in found[1:]] == [
             (0, ".values", "POINTER(c_double)"),
             (0, ".others[0]", "c_void_p"),
             (0, ".others[2]", "c_void_p"),
@@ -340,7 +347,7 @@ def test_structures_and_arrays_of_pointers() -> None:
         assert shapes == [None, [1000], [50, 3], [1000]]
 
     both = arguments_of(lambda f: f((ctypes.c_void_p * 2)(x.ctypes.data, EXISTING.ctypes.data)))
-    assert [(a.name, a.given and a.given.shape) for a in both] == [
+    assert [(member(a), a.given and a.given.shape) for a in both] == [
         (None, None),
         ("[0]", [1000]),
         ("[1]", [50, 3]),

@@ -49,7 +49,7 @@ def test_the_overview_names_every_command(capsys: pytest.CaptureFixture[str]) ->
         assert main(words) == 0
         page = capsys.readouterr().out
         commands = re.findall(r"(?m)^  ([a-z]+) {3,}", page)
-        assert commands == ["doctor", "explain", "list", "report", "run", "schema"]
+        assert commands == ["check", "doctor", "explain", "list", "report", "run", "schema"]
     for command in commands:
         with pytest.raises(SystemExit) as exit_:
             main([command, "--help"])

@@ -283,8 +283,8 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
     findings = analyse(trace).findings
     for finding in findings:
         assert 0.0 <= finding.cost.share <= 1.0
-        if finding.rule.startswith(("IP3", "IP402", "IP403")):
-            assert finding.severity is Severity.ERROR
+        if finding.rule.startswith(("IP3", "IP4")):
+            assert finding.cost.share == 0.0  # as severe as the evidence is, whatever it costs
         else:
             worth_it = finding.cost.share >= WARNING_SHARE
             assert finding.severity is (Severity.WARNING if worth_it else Severity.NOTE)

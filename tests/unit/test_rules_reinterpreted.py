@@ -184,9 +184,15 @@ def test_a_prototype_that_agrees_with_the_declaration_blames_the_array(true: str
     assert finding.fix.code == "x = np.ascontiguousarray(x, dtype=np.float64)"
 
 
-def test_a_prototype_that_agrees_with_the_array_leaves_the_declaration_to_ip305() -> None:
+def test_an_array_that_fits_the_prototype_is_read_rightly_whatever_is_declared() -> None:
     array = np.zeros(100, np.float32)
-    assert _findings(argument(0, "POINTER(c_double)", array, "const float *")) == []
+    assert not _findings(argument(0, "POINTER(c_double)", array, "const float *"))
+    assert not _findings(argument(0, "c_void_p", array, "const float *"))
+
+
+def test_a_void_pointer_is_compared_with_the_prototype() -> None:
+    (finding,) = _findings(argument(0, "c_void_p", np.zeros(100, np.float32), "double *"))
+    assert "prototype says `double *`: it is the array that is wrong" in finding.cause
 
 
 def test_a_prototype_that_agrees_with_neither_blames_both() -> None:
