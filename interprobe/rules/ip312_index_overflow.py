@@ -34,11 +34,11 @@ Declare the type that the C function has: `function.argtypes = [..., ctypes.c_si
 
 ## Limits
 
-Addresses that are cut, and integers that the function itself would take whole, are reported by IP304
-where there are no `argtypes`, and by IP305 where they are wrong. Seeds, hashes and flags, of which the lower bits are
-all that is wanted, are left out where their name or the call's text shows what they are. An integer
-that the program itself made a `ctypes.c_int` was cut before the call and is not seen. Negative
-numbers as unsigned ones (-1 for "all") are taken as they are.
+Addresses that are cut, and integers that the function itself would take whole, are reported by
+IP304 where there are no `argtypes`, and by IP305 where they are wrong. Seeds, hashes and flags, of
+which the lower bits are all that is wanted, are left out where their name or the call's text shows
+what they are. An integer that the program itself made a `ctypes.c_int` was cut before the call and
+is not seen. Negative numbers as unsigned ones (-1 for "all") are taken as they are.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What C functions do beyond and beside their arguments, and that correct programs are left alone."""
+"""What C functions do beyond and beside their arguments; correct programs are left alone."""
 
 from __future__ import annotations
 
@@ -103,12 +103,10 @@ def pooled(size: int) -> tuple[Array, Array]:
     memory[size:] = 100.0
 
     class Window:
-        __array_interface__ = {
-            "data": (memory.ctypes.data, False),
-            "shape": (size,),
-            "typestr": "<f8",
-            "version": 3,
-        }
+        @property
+        def __array_interface__(self) -> dict[str, Any]:
+            address = memory.ctypes.data
+            return {"data": (address, False), "shape": (size,), "typestr": "<f8", "version": 3}
 
     return np.asarray(Window()), memory
 
@@ -389,7 +387,7 @@ def test_the_c_librarys_own_functions_are_no_finding() -> None:
 def test_seeds_flags_and_handles_are_no_cut_integers(lib: Any) -> None:
     function = lib.count_int
     seed, handle = 2**40 + 1, 0x7FFF_0000_1234
-    WRITE_THROUGH = 0x8000_0000  # noqa: N806 - named as C names it
+    WRITE_THROUGH = 0x8000_0000
 
     def work() -> None:
         function(None, seed)
