@@ -40,7 +40,7 @@ class Profiler:
         if self is PLAIN:
             return None
         try:
-            importlib.metadata.version(self.name)
+            importlib.metadata.version(self.name.partition(" ")[0])
         except importlib.metadata.PackageNotFoundError:
             return f"{self.name} is not installed: python3 -m pip install '.[benchmarks]'"
         if self is PY_SPY and _py_spy() is None:
@@ -69,6 +69,11 @@ INTERPROBE_WITH_TRACE = Profiler(
     lambda output: _python(
         "-m", "interprobe", "run", "-o", f"{output}.txt", "--json", f"{output}.trace"
     ),
+)
+
+INTERPROBE_GUARD = Profiler(
+    "interprobe --guard",
+    lambda output: _python("-m", "interprobe", "run", "--guard", "-o", f"{output}.txt"),
 )
 
 PY_SPY = Profiler(

@@ -29,17 +29,17 @@ def culprit(violation: Violation) -> str:
     """The function that did it, in backquotes; "native code" where it is not known."""
     if violation.call is not None:
         return quoted(violation.call.function)
-    if violation.native is not None and violation.native.symbol:
-        return quoted(violation.native.symbol)
-    return "native code"
+    symbol = _readable_symbol(violation.native)
+    return quoted(symbol) if symbol else "native code"
 
 
 def subject(violation: Violation) -> str:
     """What the finding is about, in a word."""
     if violation.call is not None:
         return violation.call.function
-    if violation.native is not None and violation.native.symbol:
-        return violation.native.symbol
+    symbol = _readable_symbol(violation.native)
+    if symbol:
+        return symbol
     if violation.last_call is not None:
         return violation.last_call.function
     return "an array's memory"
@@ -49,7 +49,8 @@ def native_place(violation: Violation) -> str:
     """Library, function and C line of the access; "" where the processor did not stop at it."""
     native = violation.native
     if native is None:
-        return ""
+        last = violation.instruction
+        return f"a function of {file_name(last.library)}" if last is not None else ""
     inner = violation.instruction
     words = _function_words(native)
     if inner is not None and (inner.library, inner.symbol) != (native.library, native.symbol):
@@ -58,8 +59,15 @@ def native_place(violation: Violation) -> str:
     return words
 
 
+def _readable_symbol(native: Native | None) -> str | None:
+    """The function's name, unless it is one that Cython has made up."""
+    symbol = native.symbol if native is not None else None
+    return None if symbol is None or symbol.startswith("__pyx_") else symbol
+
+
 def _function_words(native: Native) -> str:
-    words = f"{quoted(native.symbol)} of " if native.symbol else ""
+    symbol = _readable_symbol(native)
+    words = f"{quoted(symbol)} of " if symbol else ""
     words += file_name(native.library)
     if native.file and native.line:
         words += f", {file_name(native.file)}:{native.line}"
@@ -92,7 +100,7 @@ def shown_array(call: Call, position: int) -> str | None:
     expression = call.user_site.expression
     found = pointed_array(expression, position)
     if found is not None:
-        return found.text
+        return found.text if "\n" not in found.text else None
     try:
         tree = ast.parse(expression.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -104,7 +112,7 @@ def shown_array(call: Call, position: int) -> str | None:
         return None
     if not isinstance(given[-1], ast.Name | ast.Attribute | ast.Subscript):
         return None
-    return ast.get_source_segment(expression.strip(), given[-1])
+    return ast.unparse(given[-1])
 
 
 def array_text(violation: Violation) -> str:

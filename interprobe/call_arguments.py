@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from interprobe.expressions import ArrayExpression, Operation, pointed_array
+from interprobe.expressions import ArrayExpression, Operation, given_array, pointed_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.trace import Argument, Call, Fact, Trace
 from interprobe.wording import counted, file_name, listed, quoted
@@ -46,7 +46,8 @@ def argument_text(call: Call, argument: Argument) -> str:
 
 def array_of(call: Call, argument: Argument) -> ArrayExpression | None:
     """The array's expression in the call, where the source shows it."""
-    return pointed_array(call.user_site.expression, argument.position)
+    find = pointed_array if call.binding in FOREIGN_BINDINGS else given_array
+    return find(call.user_site.expression, argument.position)
 
 
 def array_text(array: ArrayExpression | None, unknown: str = "the array behind it") -> str:

@@ -51,6 +51,12 @@ def overwrite_keyword(expression: str) -> str | None:
     return _switched_on(expression, lambda name: name.startswith("overwrite_"))
 
 
+def only_positional(expression: str) -> str | None:
+    """The one positional argument of a call; None where there are none, or several."""
+    call = _call(expression)
+    return argument_text(expression, 0) if call is not None and len(call.args) == 1 else None
+
+
 def with_argument(expression: str, position: int | None, text: str) -> str | None:
     """The call with one of its arguments replaced.
 

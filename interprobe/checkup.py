@@ -50,11 +50,20 @@ class Checkup:
     """Why no process can watch over a run's death."""
     children_failure: str
     """Why interpreters that a program starts go unrecorded."""
+    guard_failure: str
+    """Why array data cannot be guarded."""
+    guarded_at_most: int
+    """Blocks of array data that can be guarded at one time."""
 
     @property
     def works(self) -> bool:
         """Whether nothing is left out."""
-        failures = (self.ledger_failure, self.watching_failure, self.children_failure)
+        failures = (
+            self.ledger_failure,
+            self.watching_failure,
+            self.children_failure,
+            self.guard_failure,
+        )
         return all(probe.works for probe in self.probes) and not any(failures)
 
 
@@ -68,6 +77,7 @@ def examine() -> Checkup:
     finally:
         trace = recorder.stop()
     folder, ledger_failure = _ledger()
+    guarded_at_most, guard_failure = _guard()
     return Checkup(
         python=platform.python_version(),
         numpy=np.__version__,
@@ -80,6 +90,8 @@ def examine() -> Checkup:
         ledger_failure=ledger_failure,
         watching_failure=_watching(),
         children_failure=_children(),
+        guard_failure=guard_failure,
+        guarded_at_most=guarded_at_most,
     )
 
 
@@ -148,6 +160,17 @@ def _ledger() -> tuple[str, str]:
     finally:
         folder.remove()
     return os.path.dirname(folder.path), ""
+
+
+def _guard() -> tuple[int, str]:
+    """How many blocks can be guarded at one time, and why none can."""
+    book = native.Ledger()
+    try:
+        return book.begin_guard(), ""
+    except RuntimeError as error:
+        return 0, str(error)
+    finally:
+        book.end_guard()
 
 
 def _watching() -> str:

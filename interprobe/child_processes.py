@@ -29,7 +29,7 @@ class RunAddress(msgspec.Struct, frozen=True):
     boundary: list[str] = []
     no_boundary: list[str] = []
     contracts: Literal["sampled", "full"] = "sampled"
-    guard: bool = False
+    guard: Literal["end", "start"] | None = None
 
 
 def announce(address: RunAddress) -> None:

@@ -7,12 +7,19 @@ few seconds in all is given up: the prototype is then unknown.
 
 from __future__ import annotations
 
-import os
 import time
-import zlib
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from interprobe.debug_entries import (
+    byte_size,
+    code_ranges,
+    followed,
+    inherited,
+    text,
+    with_attribute,
+)
+from interprobe.debug_files import debug_file
 from interprobe.prototypes import (
     STANDARD_NAMES,
     UNKNOWN,
@@ -30,9 +37,6 @@ from interprobe.prototypes import (
     pointer_to,
     qualified,
 )
-
-DEBUG_FOLDER = "/usr/lib/debug"
-"""Where distributions install the debug information of stripped libraries."""
 
 _MOST_SECONDS = 20.0
 """For all functions of one library."""
@@ -85,7 +89,7 @@ class DebugPrototypes:
         self._ranges: list[tuple[int, int, Any]] | None = None
         self._seconds = 0.0
         # Kept open: pyelftools reads sections when they are asked for.
-        self._file: BinaryIO | None = _debug_file(library)
+        self._file: BinaryIO | None = debug_file(library)
         if self._file is not None:
             from elftools.elf.elffile import ELFFile
 
@@ -148,7 +152,7 @@ class DebugPrototypes:
             top = cu.get_top_DIE()
             if top.tag != "DW_TAG_compile_unit":
                 continue
-            for low, high in _ranges(self._dwarf, cu, top):
+            for low, high in code_ranges(self._dwarf, cu, top):
                 yield low, high, cu
 
     def _unit(self, cu: Any) -> _Unit:
@@ -185,12 +189,12 @@ class _Unit:
     def _keep(self, cu: Any, die: Any) -> None:
         if "DW_AT_declaration" in die.attributes:
             return
-        start = next((low for low, _ in _ranges(self._dwarf, cu, die)), None)
+        start = next((low for low, _ in code_ranges(self._dwarf, cu, die)), None)
         if start is None:
             return  # inlined everywhere, or the abstract instance of another entry
         self._by_address[start] = die
         for attribute in ("DW_AT_linkage_name", "DW_AT_MIPS_linkage_name", "DW_AT_name"):
-            name = _string(_inherited(die, attribute))
+            name = text(inherited(die, attribute))
             if name is not None:
                 self._by_name.setdefault(name, die)
 
@@ -200,7 +204,7 @@ class _Unit:
 
     def type_of(self, die: Any, depth: int = _DEPTH) -> CType:
         """The type that an entry's ``DW_AT_type`` names; void where it names none."""
-        target = _followed(die, "DW_AT_type")
+        target = followed(die, "DW_AT_type")
         if target is None:
             return VOID
         if depth == 0:
@@ -213,7 +217,7 @@ class _Unit:
         return found
 
     def _read_type(self, die: Any, depth: int) -> CType:
-        tag, name, size = die.tag, _string(die.attributes.get("DW_AT_name")), _size(die)
+        tag, name, size = die.tag, text(die.attributes.get("DW_AT_name")), byte_size(die)
         if tag in _QUALIFIERS:
             return qualified(self.type_of(die, depth - 1), _QUALIFIERS[tag])
         if tag == "DW_TAG_base_type":
@@ -271,20 +275,20 @@ class _Unit:
 
     def layouts(self, die: Any, found: dict[str, StructLayout], depth: int = 3) -> None:
         """Add the layouts of the structures that an entry's type leads to."""
-        target, name = _followed(die, "DW_AT_type"), None
+        target, name = followed(die, "DW_AT_type"), None
         while target is not None:
             if target.tag == "DW_TAG_typedef":
-                name = name or _string(target.attributes.get("DW_AT_name"))
+                name = name or text(target.attributes.get("DW_AT_name"))
             elif target.tag in ("DW_TAG_pointer_type", "DW_TAG_reference_type"):
                 name = None
                 depth -= 1
             elif target.tag not in (*_QUALIFIERS, "DW_TAG_array_type"):
                 break
-            target = _followed(target, "DW_AT_type")
+            target = followed(target, "DW_AT_type")
         is_union = target is not None and target.tag == "DW_TAG_union_type"
         if target is None or not (is_union or target.tag == "DW_TAG_structure_type") or depth <= 0:
             return
-        own = _string(target.attributes.get("DW_AT_name"))
+        own = text(target.attributes.get("DW_AT_name"))
         name = name or (f"{'union' if is_union else 'struct'} {own}" if own else None)
         if name is None or name in found or "DW_AT_declaration" in target.attributes:
             return
@@ -295,18 +299,18 @@ class _Unit:
             plain = offset is None or isinstance(offset.value, int)
             if not plain or "DW_AT_bit_size" in each.attributes:
                 return  # bit-fields: no layout that a binding could be compared with
-            member = _string(each.attributes.get("DW_AT_name")) or ""
+            member = text(each.attributes.get("DW_AT_name")) or ""
             members.append(
                 Member(member, self.type_of(each), offset.value if offset is not None else 0)
             )
-        found[name] = StructLayout(name, _size(target), members, is_union)
+        found[name] = StructLayout(name, byte_size(target), members, is_union)
         for each in entries:
             self.layouts(each, found, depth)
 
 
 def _fortran_argument(die: Any, type_: CType, function: str) -> CType:
     """What a Fortran function is passed for a dummy argument: mostly its address."""
-    behind = _followed(die, "DW_AT_type")
+    behind = followed(die, "DW_AT_type")
     if type_.kind == "pointer" or "DW_AT_artificial" in die.attributes:
         return type_
     if type_.kind == "array" and type_.target is not None:
@@ -332,11 +336,12 @@ def _prototype(die: Any, name: str, unit: _Unit) -> Prototype | None:
     # Where a function was inlined too, or declared in a namespace, its own entry refers to the
     # first one for what both share.
     whole = die
-    parameters, structs = [], {}
+    parameters: list[Parameter] = []
+    structs: dict[str, StructLayout] = {}
     children = list(die.iter_children())
     wanted = ("DW_TAG_formal_parameter", "DW_TAG_unspecified_parameters")
     if not any(child.tag in wanted for child in children):
-        origin = _followed(die, "DW_AT_abstract_origin") or _followed(die, "DW_AT_specification")
+        origin = followed(die, "DW_AT_abstract_origin") or followed(die, "DW_AT_specification")
         children = list(origin.iter_children()) if origin is not None else children
     variadic = False
     for child in children:
@@ -344,15 +349,15 @@ def _prototype(die: Any, name: str, unit: _Unit) -> Prototype | None:
             variadic = True
         if child.tag != "DW_TAG_formal_parameter":
             continue
-        typed = _with_attribute(child, "DW_AT_type")
+        typed = with_attribute(child, "DW_AT_type")
         type_ = unit.type_of(typed)
         if unit.is_fortran:
             type_ = _fortran_argument(typed, type_, name)
-        parameters.append(Parameter(_string(_inherited(child, "DW_AT_name")), type_))
+        parameters.append(Parameter(text(inherited(child, "DW_AT_name")), type_))
         unit.layouts(typed, structs)
     if not (parameters or unit.has_types):
         return None  # `-g1`: functions without their types, which would pass for f(void)
-    returning = _with_attribute(whole, "DW_AT_type")
+    returning = with_attribute(whole, "DW_AT_type")
     unit.layouts(returning, structs)
     return Prototype(
         name, unit.type_of(returning), parameters, variadic, structs=list(structs.values())
@@ -366,102 +371,3 @@ def _named(type_: CType, name: str) -> CType:
     if known or nameless:
         return CType(type_.kind, name, type_.size, type_.target, type_.length)
     return type_
-
-
-def _followed(die: Any, attribute: str) -> Any:
-    return die.get_DIE_from_attribute(attribute) if attribute in die.attributes else None
-
-
-def _with_attribute(die: Any, attribute: str) -> Any:
-    """The entry itself, or the one that it refers to, which has the attribute."""
-    for _ in range(4):
-        if attribute in die.attributes:
-            return die
-        origin = _followed(die, "DW_AT_abstract_origin") or _followed(die, "DW_AT_specification")
-        if origin is None:
-            return die
-        die = origin
-    return die
-
-
-def _inherited(die: Any, attribute: str) -> Any:
-    return _with_attribute(die, attribute).attributes.get(attribute)
-
-
-def _string(attribute: Any) -> str | None:
-    if attribute is None:
-        return None
-    value = attribute.value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
-
-
-def _size(die: Any) -> int:
-    size = die.attributes.get("DW_AT_byte_size")
-    return size.value if size is not None and isinstance(size.value, int) else 0
-
-
-def _ranges(dwarf: Any, cu: Any, die: Any) -> Iterator[tuple[int, int]]:
-    """The blocks of code of an entry; the first begins where a function is entered."""
-    low, high = die.attributes.get("DW_AT_low_pc"), die.attributes.get("DW_AT_high_pc")
-    if low is not None and high is not None:
-        end = high.value if high.form.startswith("DW_FORM_addr") else low.value + high.value
-        yield low.value, end
-        return
-    listed = die.attributes.get("DW_AT_ranges")
-    lists = dwarf.range_lists() if listed is not None else None
-    if lists is None:
-        return
-    base = cu.get_top_DIE().attributes.get("DW_AT_low_pc")
-    start = base.value if base is not None else 0
-    for entry in lists.get_range_list_at_offset(listed.value, cu):
-        if hasattr(entry, "base_address"):
-            start = entry.base_address
-        else:
-            shift = 0 if getattr(entry, "is_absolute", False) else start
-            yield entry.begin_offset + shift, entry.end_offset + shift
-
-
-def _debug_file(library: str) -> BinaryIO | None:
-    """The library, or the file with its debug information, opened; None where there is none."""
-    from elftools.elf.elffile import ELFFile
-
-    with open(library, "rb") as binary:
-        elf = ELFFile(binary)
-        if elf.get_section_by_name(".debug_info") or elf.get_section_by_name(".zdebug_info"):
-            return open(library, "rb")
-        identity = _build_id(elf)
-        candidates = []
-        if identity:
-            path = f"{DEBUG_FOLDER}/.build-id/{identity[:2]}/{identity[2:]}.debug"
-            candidates.append((path, None))
-        link = elf.get_section_by_name(".gnu_debuglink")
-        if link is not None:
-            data = link.data()
-            name = data[: data.index(b"\0")].decode("utf-8", "replace")
-            checksum = int.from_bytes(data[-4:], "little")
-            folder = os.path.dirname(os.path.realpath(library))
-            candidates += [
-                (os.path.join(place, name), checksum)
-                for place in (folder, os.path.join(folder, ".debug"), DEBUG_FOLDER + folder)
-            ]
-    for path, checksum in candidates:
-        if os.path.isfile(path) and os.path.realpath(path) != os.path.realpath(library):
-            if checksum is not None and _checksum(path) != checksum:
-                continue  # of another build
-            return open(path, "rb")
-    return None
-
-
-def _build_id(elf: Any) -> str | None:
-    section = elf.get_section_by_name(".note.gnu.build-id")
-    if section is None:
-        return None
-    return next((str(note["n_desc"]) for note in section.iter_notes()), None)
-
-
-def _checksum(path: str) -> int:
-    value = 0
-    with open(path, "rb") as binary:
-        while block := binary.read(1 << 20):
-            value = zlib.crc32(block, value)
-    return value

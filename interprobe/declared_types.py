@@ -1,8 +1,10 @@
-"""What a binding's declaration means to C: ctypes' and cffi's types as C types, and the way back."""
+"""What a declaration means to C: ctypes' and cffi's types as C types, and the way back."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from interprobe.element_types import ctypes_element
 from interprobe.prototypes import (
@@ -151,7 +153,7 @@ def c_type(text: str) -> CType:
     if match is not None:
         return pointer_to(c_type(match[1]))
     words = re.findall(r"\w+|\*", text)
-    base = [word for word in words[: words.index("*") if "*" in words else None]]
+    base = words[: words.index("*") if "*" in words else None]
     constants = [word for word in base if word in ("const", "volatile")]
     base = [word for word in base if word not in ("const", "volatile", "restrict")]
     name = " ".join(base)
@@ -203,14 +205,14 @@ def _standard(name: str) -> CType | None:
 
 
 def ctypes_code(
-    type_: CType, *, returned: bool = False, classes: frozenset[str] = frozenset()
+    type_: CType, *, returned: bool = False, classes: Mapping[str, str] = MappingProxyType({})
 ) -> str:
     """The ctypes expression that declares a C type.
 
     Args:
         type_: The type.
         returned: Whether it is a function's result: ``void`` is None there.
-        classes: The structures for which there is a class, by :func:`class_name`.
+        classes: The classes of structures, by :func:`class_name`.
     """
     if type_.kind == "void":
         return "None"
@@ -218,7 +220,7 @@ def ctypes_code(
         return f"{ctypes_code(type_.target, classes=classes)} * {type_.length}"
     if type_.kind == "struct":
         name = class_name(type_)
-        return name if name in classes else "ctypes.c_void_p"
+        return classes.get(name, "ctypes.c_void_p")
     if type_.kind == "pointer" and type_.target is not None:
         target = type_.target
         if target.kind == "char" and bare(target.spelling) == "char":
@@ -230,11 +232,8 @@ def ctypes_code(
             return "ctypes.c_void_p"
         return f"ctypes.POINTER({ctypes_code(target, classes=classes)})"
     spelled = bare(type_.spelling)
-    name = _CTYPES_NAMES.get(spelled)
-    if name is None:
-        known = name_in_c(type_.kind, type_.size)
-        name = _CTYPES_NAMES.get(known or "", "c_void_p")
-    return f"ctypes.{name}"
+    known = name_in_c(type_.kind, type_.size) or ""
+    return f"ctypes.{_CTYPES_NAMES.get(spelled) or _CTYPES_NAMES.get(known, 'c_void_p')}"
 
 
 def class_name(type_: CType) -> str:

@@ -170,6 +170,26 @@ def _unwrapped(node: ast.expr) -> ast.expr:
     return node
 
 
+def given_array(expression: str, position: int) -> ArrayExpression | None:
+    """The array that a call hands over as such, as a positional argument.
+
+    Args:
+        expression: Source text of the call, ``filters.smooth(image, 3)``.
+        position: The argument's index, from 0.
+
+    Returns:
+        The array (``image``), or None where the text does not show it.
+    """
+    tree = _parsed(expression)
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return None
+    try:
+        return _described(_argument(statement.value, position, frozenset()), expression)
+    except RecursionError:  # generated code can nest deeper than Python's stack
+        return None
+
+
 def is_call(expression: str) -> bool:
     """Whether source text is one call, and no statement around it."""
     tree = _parsed(expression)

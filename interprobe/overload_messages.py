@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from interprobe.refusals import Demand, Form, numpy_name
 
 _HEADING = "incompatible function arguments. The following argument types are supported:"
-_NUMBERS = re.compile(r"(int|float|bool|str|complex|typing\.Supports\w+|typing\.SupportsFloat.*)")
+_LONGEST = 2000
+"""Characters; longer messages were cut off when they were recorded."""
+_SCALARS = re.compile(r"(int|float|bool|complex|typing\.Supports\w+|typing\.SupportsFloat.*)")
 
 
 @dataclass(frozen=True)
@@ -17,12 +19,28 @@ class Parameter:
 
     Attributes:
         name: Its name, ``arg0`` where it has none.
+        annotation: Its type, as the message writes it.
         demand: What it asks of an array; None where it is neither an array nor a number, so that
             nothing is known of what it takes.
+        converts: Whether the binding may have been willing to convert an array to what it asks for;
+            where it was, the array's element type, order and read-only flag refuse no call.
     """
 
     name: str
+    annotation: str
     demand: Demand | None
+    converts: bool = False
+
+    def takes(self, shown: str) -> bool:
+        """Whether it surely takes a value that the message shows as a literal or by its type."""
+        number = r"[-+]?(\d[\d_]*\.?\d*([eE][-+]?\d+)?|inf|nan)|True|False|int|float|bool"
+        if self.annotation == "str":
+            return shown == "str" or shown[:1] in ("'", '"')
+        if self.demand is None or not self.demand.number:
+            return False
+        whole = re.fullmatch(r"int|typing\.SupportsInt.*", self.annotation) is not None
+        fits = re.fullmatch(number, shown) is not None
+        return fits and not (whole and (shown == "float" or "." in shown))
 
 
 def is_overload_message(text: str) -> bool:
@@ -49,6 +67,24 @@ def signatures(text: str) -> list[list[Parameter]]:
         parameters = [_parameter(word) for word in words]
         found.append([each for each in parameters if each.name != "self"])
     return found
+
+
+def shown_values(text: str) -> list[str]:
+    """The arguments as a message shows them, by position first and then by name.
+
+    Args:
+        text: As for :func:`signatures`; pybind11 shows values, nanobind their types.
+
+    Returns:
+        Nothing where the message is cut off before their end.
+    """
+    shown = re.split(r"\nInvoked with(?: types)?: ", text, maxsplit=1)
+    if len(shown) != 2 or len(text) >= _LONGEST:
+        return []
+    by_position, _, by_name = shown[1].strip().partition("; kwargs: ")
+    named = _split(by_name) if by_name else []
+    # "kwargs = { factor: float }" is nanobind's way; its order is that of the call as well.
+    return [*_split(by_position), *(word.partition("=")[2] for word in named)]
 
 
 def _in_parentheses(line: str) -> str | None:
@@ -84,9 +120,13 @@ def _parameter(word: str) -> Parameter:
     name, _, annotation = word.partition(":")
     annotation = annotation.strip()
     if "ndarray" in annotation.lower() or "numpy.typing.ArrayLike" in annotation:
-        return Parameter(name.strip(), _array_demand(annotation))
+        # pybind11 3 writes NDArray where it would not have converted, and Eigen's references, which
+        # have flags, never do; all others may.
+        exact = "numpy.typing.NDArray" in annotation or "flags." in annotation
+        return Parameter(name.strip(), annotation, _array_demand(annotation), not exact)
     plain = annotation.partition(" = ")[0].strip()
-    return Parameter(name.strip(), Demand(number=True) if _NUMBERS.fullmatch(plain) else None)
+    demand = Demand(number=True) if _SCALARS.fullmatch(plain) else None
+    return Parameter(name.strip(), plain, demand)
 
 
 def _array_demand(annotation: str) -> Demand:

@@ -89,7 +89,8 @@ def _numbers(declared: CType, true: CType) -> Difference | None:
         if declared.size < true.size:
             return Difference(
                 Severity.WARNING,
-                f"C takes {true.size} bytes: integers beyond {declared.size} lose their upper ones",
+                f"C takes integers of {true.size} bytes, and what does not fit into "
+                f"{declared.size} is cut off",
             )
         return Difference(
             Severity.WARNING,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -19,6 +19,8 @@ from interprobe.process_ledgers import LedgerFolder
 
 if TYPE_CHECKING:
     from interprobe.trace import Trace
+
+GuardedSide = Literal["end", "start"]
 
 
 class Recorder:
@@ -38,7 +40,7 @@ class Recorder:
         no_boundary: Sequence[str] = (),
         contracts: Contracts = "sampled",
         headers: Sequence[str] = (),
-        guard: bool = False,
+        guard: GuardedSide | None = None,
     ) -> None:
         """Prepare a recording without starting it.
 
@@ -53,9 +55,9 @@ class Recorder:
             contracts: Whether the contents of arrays are compared around calls only as far as that
                 costs next to nothing ("sampled"), or all of them, always ("full").
             headers: Headers that declare functions of libraries without debug information.
-            guard: Whether array data get guard pages: native code that touches memory beside an
-                array, or of a freed one, is stopped there. Costs time and memory, and ends the
-                program as a segmentation fault does.
+            guard: Guard mode: which side of array data adjoins a page that nobody may touch, so
+                that native code is stopped there, as by a segmentation fault. Freed data are
+                closed as well. None: neither.
         """
         self._argv = list(sys.argv if argv is None else argv)
         self._own_paths = list(own_paths)
@@ -96,7 +98,7 @@ class Recorder:
         why = probes.left_out().get("array allocations")
         if why is None:
             try:
-                book.begin_guard()
+                book.begin_guard(self._guard == "start")
             except RuntimeError as error:
                 why = str(error)
         return [] if why is None else [f"Guard mode is left out: {why}."]

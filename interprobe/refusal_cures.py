@@ -178,6 +178,11 @@ def _pointer(binding: str, refused: RefusedArgument) -> Fix:
             "`%apply (double *IN_ARRAY1, int DIM1)`.",
             code=code.strip(),
         )
+    if part.type_text in ("char", "wchar"):
+        return Fix(
+            text="Pass the array's memory as that pointer; `x.tobytes()` would pass a copy of it.",
+            code=f"{code}pointer = {operand}.ctypes.data_as(ctypes.c_{part.type_text}_p)",
+        )
     element = _CTYPES_NAMES.get(wanted)
     if element is None and wanted.startswith(("int", "uint")):
         element = f"c_{wanted}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from interprobe.refusals import Demand, Refusal, numpy_name
 
@@ -11,11 +11,12 @@ _Build = Callable[[re.Match[str]], Refusal | None]
 _PATTERNS: list[tuple[re.Pattern[str], _Build]] = []
 
 
-def parsed_refusal(text: str) -> Refusal | None:
+def parsed_refusal(text: str, declared: Mapping[int, str]) -> Refusal | None:
     """What an exception says of the array that it refuses.
 
     Args:
         text: ``TypeName: message``.
+        declared: The arguments' declared types, by position, where ctypes knows them.
 
     Returns:
         None where the message is not about how an array is made.
@@ -29,6 +30,8 @@ def parsed_refusal(text: str) -> Refusal | None:
         position = int(prefix[1]) - 1 if prefix[1] else None
         name = prefix[2]
         message = message[prefix.end() :]
+        if message == "wrong type":  # in Python 3.11, whatever the declared type
+            return _wrong_type(position, declared.get(position or 0, ""))
     # f2py, which names the argument before what it says of the array.
     argument = re.search(r"\b(\d+)(?:st|nd|rd|th) (argument|keyword) [`']?(\w+)['`]?", message)
     if argument is not None:
@@ -41,6 +44,15 @@ def parsed_refusal(text: str) -> Refusal | None:
             where = position if found.position is None else found.position
             return Refusal(found.demand, where, found.name or name)
     return None
+
+
+def _wrong_type(position: int | None, declared: str) -> Refusal | None:
+    """What ctypes says of every simple type: its declaration tells which it was."""
+    pointer = re.fullmatch(r"c_(void|char|wchar)_p", declared)
+    if pointer is not None:
+        kind = None if pointer[1] == "void" else pointer[1]
+        return Refusal(Demand(pointer=True, type_text=kind), position)
+    return Refusal(Demand(number=True), position) if declared.startswith("c_") else None
 
 
 def _pattern(expression: str) -> Callable[[_Build], _Build]:
@@ -177,7 +189,12 @@ def _in_a_program(name: str) -> str:
     return f"POINTER({name[3:]})" if name.startswith("LP_") else name
 
 
-_says(r"^(Don't know how to convert parameter \d+|wrong type)$", Demand(pointer=True))
+@_pattern(r"object cannot be interpreted as (?:ctypes\.)?c_(void|char|wchar)_p$")
+def _ctypes_raw(match: re.Match[str]) -> Refusal:
+    return Refusal(Demand(pointer=True, type_text=None if match[1] == "void" else match[1]))
+
+
+_says(r"^Don't know how to convert parameter \d+$", Demand(pointer=True))
 _says(r"argument must be an ndarray$", Demand(pointer=True, type_text="ndarray"))
 
 

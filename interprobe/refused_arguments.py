@@ -7,7 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from interprobe.expressions import ArrayExpression, PassedValue, passed_values
-from interprobe.overload_messages import Parameter, is_overload_message, signatures
+from interprobe.overload_messages import (
+    Parameter,
+    is_overload_message,
+    shown_values,
+    signatures,
+)
 from interprobe.refusal_messages import parsed_refusal
 from interprobe.refusals import Demand, Refusal, unmet
 from interprobe.trace import Argument, Call, Layout
@@ -68,7 +73,8 @@ def refused_arguments(call: Call, text: str) -> list[RefusedArgument]:
     }
     if is_overload_message(text):
         return _of_overloads(call, text, arrays, values)
-    refusal = parsed_refusal(text)
+    declared = {each.position: each.declared or "" for each in call.arguments}
+    refusal = parsed_refusal(text, declared)
     if refusal is None:
         return []
     sure = refusal.position is not None or call.binding in _CONVERTED_BY_BINDING
@@ -102,7 +108,7 @@ def _of_refusal(
         part = unmet(given, demand)
         if part is not None:
             name = refusal.name or (value.keyword if value is not None else None)
-            found.append(_argument(position, given, part, value, name))
+            found.append(_argument(position, given, part, values, name))
     return _distinct(found)
 
 
@@ -132,35 +138,51 @@ def _of_overloads(
     call: Call, text: str, arrays: dict[int, Layout], values: list[PassedValue]
 ) -> list[RefusedArgument]:
     """The arguments that keep the nearest signature from taking the call."""
-    count = len({each.position for each in call.arguments})
+    positions = {each.position for each in call.arguments}
+    shown = shown_values(text)
     candidates = []
     for parameters in signatures(text):
-        if len(parameters) < count:
+        if len(parameters) < len(positions):
             continue
-        found, unknown = [], count > len(arrays)
-        for position, given in arrays.items():
-            value = values[position] if position < len(values) else None
-            parameter = _parameter_of(parameters, position, value)
-            if parameter is None or parameter.demand is None:
-                unknown = True
-                continue
-            part = unmet(given, parameter.demand)
-            if part is not None:
-                found.append(_argument(position, given, part, value, _shown(parameter.name)))
-        if not found and not unknown:
+        parameter_of = {
+            position: _parameter_of(
+                parameters, position, values[position] if position < len(values) else None
+            )
+            for position in positions
+        }
+        # What is no array may be what did not fit, unless the message shows that it did.
+        others_fit = all(
+            parameter is not None and len(shown) > position and parameter.takes(shown[position])
+            for position, parameter in parameter_of.items()
+            if position not in arrays
+        )
+        found = [
+            _argument(position, given, part, values, _shown(parameter.name))
+            for position, given in arrays.items()
+            if (parameter := parameter_of[position]) is not None
+            and parameter.demand is not None
+            and (part := unmet(given, parameter.demand)) is not None
+            and (others_fit or not parameter.converts or _cannot_be_converted(part))
+        ]
+        known = all(each is not None and each.demand is not None for each in parameter_of.values())
+        if not found and others_fit and known:
             # pybind11 does not say which order it asks for: nothing else is left.
             found = [
-                _argument(position, given, part, None if not values else values[position], None)
+                _argument(position, given, part, values, None)
                 for position, given in arrays.items()
                 if (part := _order_that_is_left(given)) is not None
             ]
-            if len(found) > 1:
-                return []
+            found = found if len(found) == 1 else []
         if not found:
             # The arrays fit this signature: it was something else that did not.
             return []
         candidates.append(found)
     return min(candidates, key=len, default=[])
+
+
+def _cannot_be_converted(part: Demand) -> bool:
+    """Whether no binding makes an array meet this by copying it."""
+    return part.ndim is not None or part.lengths is not None or part.number
 
 
 def _order_that_is_left(given: Layout) -> Demand | None:
@@ -188,9 +210,10 @@ def _shown(name: str) -> str | None:
 
 
 def _argument(
-    position: int, given: Layout, part: Demand, value: PassedValue | None, name: str | None
+    position: int, given: Layout, part: Demand, values: list[PassedValue], name: str | None
 ) -> RefusedArgument:
-    return RefusedArgument(position, given, part, value.array if value is not None else None, name)
+    array = values[position].array if position < len(values) else None
+    return RefusedArgument(position, given, part, array, name)
 
 
 def _distinct(found: Iterable[RefusedArgument]) -> list[RefusedArgument]:

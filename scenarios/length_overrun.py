@@ -3,9 +3,9 @@
 C is told where an array begins and how many elements it has, and can check neither. Here the call
 passes ``samples.nbytes`` where the kernel counts elements, so it reads eight times as far. The
 array is a part of a larger pool, as in programs that allocate once: what lies behind it are the
-other parts, all of them good numbers, and so is the sum, but not that of the array. At the end of the
-pool the same call reads memory that is nobody's. The same claim in NumPy is a longer slice of the
-pool. The cure is ``samples.size``.
+other parts, all of them good numbers, and so is the sum, but not that of the array. At the end of
+the pool the same call reads memory that is nobody's. The same claim in NumPy is a longer slice of
+the pool. The cure is ``samples.size``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A kernel reads ``x[:-1]`` and writes ``x[1:]``: it reads what it has just written.
 
-To add to each value the one before it, a program hands over two views of one array. The loop
-writes ``x[1]``, and then reads it as the input for ``x[2]``: instead of the sums of neighbours come
-sums of sums, and which ones depends on how the compiler unrolled the loop. NumPy's ``x[1:] += x[:-1]``
+To add to each value the one before it, a program hands over two views of one array. The loop writes
+``x[1]``, and then reads it as the input for ``x[2]``: instead of the sums of neighbours come sums
+of sums, and which ones depends on how the compiler unrolled the loop. NumPy's ``x[1:] += x[:-1]``
 notices that its operands overlap and works on a copy; a C function is told two addresses, and
 trusts that they have nothing to do with each other (``restrict`` even promises it). The cure is an
 input of its own.

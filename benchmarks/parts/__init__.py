@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from benchmarks.parts import (
+    guard_mode,
     instructions,
     large_arrays,
     many_crossings,
@@ -37,4 +38,5 @@ PARTS: tuple[Part, ...] = (
     large_arrays,
     start_and_finish,
     many_crossings,
+    guard_mode,
 )

@@ -34,6 +34,7 @@ _WITHOUT_CHILDREN = (
     "interpreters that a program starts (subprocess, multiprocessing's spawn and forkserver) are "
     "not recorded; forked children are"
 )
+_WITHOUT_GUARD = "--guard finds no access beside an array, nor of a freed one"
 
 
 class _Options(argparse.Namespace):
@@ -159,6 +160,13 @@ def _runs(checkup: Checkup) -> RenderableType:
             checkup.children_failure,
             "interprobe.pth is installed: they are recorded, as forked children are",
             _WITHOUT_CHILDREN,
+        ),
+        (
+            "guard mode",
+            checkup.guard_failure,
+            f"--guard puts up to {checkup.guarded_at_most:,} blocks of array data at a time on"
+            " pages of their own, half of what vm.max_map_count allows",
+            _WITHOUT_GUARD,
         ),
     ]
     table = Table.grid(padding=(0, 2, 0, 0))

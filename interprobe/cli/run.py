@@ -11,7 +11,14 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interprobe.cli.console import formats
-from interprobe.cli.console.arguments import Parser, UsageError, positive, usage_error, writable
+from interprobe.cli.console.arguments import (
+    Parser,
+    UsageError,
+    check_headers,
+    positive,
+    usage_error,
+    writable,
+)
 from interprobe.cli.console.output import Output, add_options, complain_after_program
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from interprobe.cli.launch.program import Program
     from interprobe.contracts import Contracts
     from interprobe.lines import LineTimer
+    from interprobe.recorder import GuardedSide
 
 _DESCRIPTION = """\
 Run a program or a scenario and report what happened at the border to native code.
@@ -48,7 +56,8 @@ class _Options(argparse.Namespace):
     boundary: list[str]
     no_boundary: list[str]
     contracts: Contracts
-    guard: bool
+    header: list[str]
+    guard: GuardedSide | None
 
 
 def main(arguments: list[str]) -> int:
@@ -126,9 +135,25 @@ def _parser() -> Parser:
     )
     programs.add_argument(
         "--guard",
-        action="store_true",
-        help="stop native code that touches memory beside an array, or of a freed one, at that"
-        " instruction, and report it; slower",
+        action="store_const",
+        const="end",
+        help="stop native code that touches memory past the end of an array, or of a freed one, at"
+        " that instruction, and report it; slower",
+    )
+    programs.add_argument(
+        "--guard-start",
+        action="store_const",
+        const="start",
+        dest="guard",
+        help="the same, but for memory before an array's start",
+    )
+    programs.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a header that declares functions of libraries without debug information, to compare"
+        " calls with; may be repeated",
     )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
@@ -151,6 +176,7 @@ def _run_program(program: Program, options: _Options) -> int:
     from interprobe.cli.launch.main_module import compile_main
     from interprobe.cli.launch.recording import ProgramRecording
 
+    check_headers(options.header)
     output = Output(options, stderr=True)
     trace_file = None if options.json is None else writable(options.json, replace=True)
     imports = Imports(program.folder if program.extends_path else None)
@@ -176,6 +202,7 @@ def _run_program(program: Program, options: _Options) -> int:
         no_boundary=options.no_boundary,
         contracts=options.contracts,
         guard=options.guard,
+        headers=[os.path.abspath(header) for header in options.header],
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -287,6 +314,7 @@ def _refuse_program_options(options: _Options) -> None:
         "--boundary": options.boundary,
         "--no-boundary": options.no_boundary,
         "--contracts": options.contracts == "full",
+        "--header": options.header,
     }
     for flag, given in flags.items():
         if given:

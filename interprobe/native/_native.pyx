@@ -78,8 +78,11 @@ cdef extern from "ledger.h":
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
 
+cdef extern from "unowned_memory.h":
+    void unowned_memory_conclude(ledger *book)
+
 cdef extern from "guard_mode.h":
-    const char *guard_mode_begin(ledger *book)
+    const char *guard_mode_begin(ledger *book, bint at_start)
     void guard_mode_end(ledger *book)
 
 cdef extern from "guard_blocks.h":
@@ -141,11 +144,15 @@ cdef class Ledger:
         ledger_describe(self.book, text.encode())
 
     def seal(self):
-        """Mark the recording as ended in good order."""
+        """Book what only the end of a recording tells, and mark it as ended in good order."""
+        unowned_memory_conclude(self.book)
         ledger_seal(self.book)
 
-    def begin_guard(self):
+    def begin_guard(self, bint at_start=False):
         """Guard new array data from now on, and keep in this ledger what is found.
+
+        Args:
+            at_start: Whether the closed page adjoins the data's start, and not their end.
 
         Returns:
             How many blocks can be guarded at one time.
@@ -153,7 +160,7 @@ cdef class Ledger:
         Raises:
             RuntimeError: It cannot be done here; nothing has changed.
         """
-        cdef const char *failure = guard_mode_begin(self.book)
+        cdef const char *failure = guard_mode_begin(self.book, at_start)
         if failure != NULL:
             raise RuntimeError((<bytes>failure).decode())
         return guard_blocks_most()

@@ -8,6 +8,7 @@
 #include "addresses.h"
 
 #include "allocations.h"
+#include "masks.h"
 #include "quarantine.h"
 
 #include <string.h>
@@ -115,8 +116,8 @@ addresses_copy_layout(kept_layout *to, const kept_layout *from)
     to->freed = from->freed;
 }
 
-static void
-keep(kept_layout *to, const layout *now)
+void
+addresses_keep_layout(kept_layout *to, const layout *now)
 {
     to->is = *now;
     to->is.descr = NULL;
@@ -209,6 +210,8 @@ addresses_note(PyArrayObject *array, const layout *given, const address_gift *gi
     if (reference != NULL) {
         layout_read(&now, array); /* making the reference may have set off a collection: any code */
     }
+    mask_extent hidden;
+    now.hidden = !PyArray_CheckExact(array) && masks_read((PyObject *)array, &hidden) ? hidden.hidden : 0;
     size_t first = first_way((uintptr_t)now.data), chosen = first;
     for (size_t i = first; i < first + WAYS; i++) {
         known_address *entry = ways[i] == 0 ? NULL : &known[ways[i] - 1];
@@ -223,6 +226,7 @@ addresses_note(PyArrayObject *array, const layout *given, const address_gift *gi
             if (same_memory && same_layout(&entry->given.kept.is, &now)) {
                 entry->noted = ++notes;
                 note_gift(entry, gift);
+                entry->given.kept.is.hidden = now.hidden;
                 Py_XDECREF(reference);
                 return;
             }
@@ -241,7 +245,7 @@ addresses_note(PyArrayObject *array, const layout *given, const address_gift *gi
     PyObject *replaced = entry->holder;
     if (fresh || entry->given.kept.is.data != now.data ||
         !same_layout(&entry->given.kept.is, &now)) {
-        keep(&entry->given.kept, &now);
+        addresses_keep_layout(&entry->given.kept, &now);
         remember_memory(index, &now);
     }
     entry->block = block;

@@ -62,7 +62,10 @@ bool addresses_find(uintptr_t address, enum address_match match, kept_layout *ou
  * lives; 0 where that is not known. Runs no Python code. GIL held. */
 uintptr_t addresses_memory_end(uintptr_t address);
 
-/* Copies a layout that stands on its own. */
+/* Makes a layout stand on its own; it must have at most ADDRESS_DIMENSIONS dimensions. */
+void addresses_keep_layout(kept_layout *to, const layout *now);
+
+/* Copies such a layout. */
 void addresses_copy_layout(kept_layout *to, const kept_layout *from);
 
 /* Forgets all, and gives back what is in quarantine. GIL held. */

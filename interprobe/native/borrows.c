@@ -11,6 +11,7 @@
 #include "bare_addresses.h"
 #include "frames.h"
 #include "ledger.h"
+#include "masks.h"
 #include "origin.h"
 #include "probe.h"
 #include "thread_local.h"
@@ -103,7 +104,12 @@ observe(PyObject *self, const char *manner, int requested, void *caller)
         .manner = manner,
         .given = &given,
     };
-    ledger_book_borrow(&event, NULL);
+    record_ticket ticket;
+    bool is_plain = PyArray_CheckExact(array);
+    ledger_book_borrow(&event, is_plain ? NULL : &ticket);
+    if (!is_plain) {
+        masks_book_borrow(&ticket, array);
+    }
     enum leak leak = address_leak((uint32_t)event.key.origin);
     if (leak != KEEPS) {
         const address_gift gift = {manner, hold_of(manner, leak), at.user != 0 ? at.user : at.here};

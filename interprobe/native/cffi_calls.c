@@ -129,6 +129,13 @@ resolve_call(call_event *event, void *context)
     cffi_declare(event, type == NULL ? NULL : type->object, call->arguments);
 }
 
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    const cffi_type *type = cffi_type_of(to->callable);
+    return type != NULL && cffi_record_text(to->arguments[position], type->object, position, out);
+}
+
 /* The FFI object of a compiled module's `lib`, which alone knows the types of its functions. */
 static int
 visit_for_ffi(PyObject *part, void *found)
@@ -140,22 +147,39 @@ visit_for_ffi(PyObject *part, void *found)
     return 0;
 }
 
-void
-cffi_resolve_lib_call(call_event *event, void *context)
+/* The type of a function of a `lib`: a new reference, or NULL; leaves no exception. */
+static PyObject *
+type_of_lib_function(const watched_call *call)
 {
-    const watched_call *call = context;
     PyObject *lib = call->to.callable, *ffi = NULL;
-    extension_resolve(event, context);
     if (lib == NULL || lib_type == NULL || !Py_IS_TYPE(lib, lib_type)) {
-        return;
+        return NULL;
     }
     lib_type->tp_traverse(lib, visit_for_ffi, &ffi);
     PyObject *function = ffi == NULL ? NULL : PyObject_GetAttrString(lib, call->facts->name);
     PyObject *type = function == NULL ? NULL : PyObject_CallMethod(ffi, "typeof", "O", function);
-    cffi_declare(event, type, call->to.arguments);
-    Py_XDECREF(type);
     Py_XDECREF(function);
     PyErr_Clear();
+    return type;
+}
+
+void
+cffi_resolve_lib_call(call_event *event, void *context)
+{
+    const watched_call *call = context;
+    extension_resolve(event, context);
+    PyObject *type = type_of_lib_function(call);
+    cffi_declare(event, type, call->to.arguments);
+    Py_XDECREF(type);
+}
+
+bool
+cffi_lib_declared_record(const callee *to, int position, record_text *out)
+{
+    PyObject *type = type_of_lib_function((const watched_call *)to);
+    bool found = cffi_record_text(to->arguments[position], type, position, out);
+    Py_XDECREF(type);
+    return found;
 }
 
 static PyObject *
@@ -176,6 +200,7 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         .address_of = cffi_address_of,
         .integers_behind = cffi_integers_behind,
         .foreign = &cffi_handing_over,
+        .declared_record = declared_record,
         .resolve = resolve_call,
     };
     crossing now;

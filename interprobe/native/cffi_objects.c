@@ -41,8 +41,8 @@ is_cdata(PyObject *object)
                                  PyType_IsSubtype(Py_TYPE(object), base_type));
 }
 
-static Py_ssize_t
-number_of(PyObject *object, const char *name)
+Py_ssize_t
+cffi_number_of(PyObject *object, const char *name)
 {
     PyObject *value = PyObject_GetAttrString(object, name);
     Py_ssize_t number = value != NULL && PyLong_Check(value) ? PyLong_AsSsize_t(value) : -1;
@@ -92,9 +92,9 @@ learn_integer(cffi_type *type)
 }
 
 static Py_ssize_t
-record_size(PyObject *type)
+size_of_type(PyObject *type)
 {
-    /* typeof() knows no size; sizeof() takes a type. */
+    /* A type has no attribute for its size. */
     PyObject *backend = PyImport_ImportModule("_cffi_backend");
     PyObject *size = backend == NULL ? NULL : PyObject_CallMethod(backend, "sizeof", "O", type);
     Py_ssize_t number = size == NULL ? -1 : PyLong_AsSsize_t(size);
@@ -113,7 +113,7 @@ learn_item(cffi_type *type, int depth)
     PyErr_Clear();
     type->item = item == NULL ? NULL : describe(item, depth - 1);
     Py_XDECREF(item); /* the type keeps it */
-    Py_ssize_t length = type->kind == CFFI_ARRAY ? number_of(type->object, "length") : -1;
+    Py_ssize_t length = type->kind == CFFI_ARRAY ? cffi_number_of(type->object, "length") : -1;
     if (type->kind == CFFI_POINTER) {
         type->size = sizeof(void *);
     } else if (length >= 0 && type->item != NULL && type->item->size > 0) {
@@ -140,11 +140,11 @@ describe(PyObject *object, int depth)
                             .kind = kind_named(word), .size = -1};
         if (type->kind == CFFI_INTEGER && !learn_integer(type)) {
             type->kind = CFFI_OTHER;
-            type->size = strcmp(text, "double") == 0 ? 8 : strcmp(text, "float") == 0 ? 4 : -1;
+            type->size = strcmp(text, "void") == 0 ? -1 : size_of_type(object);
         } else if (type->kind == CFFI_POINTER || type->kind == CFFI_ARRAY) {
             learn_item(type, depth);
         } else if (type->kind == CFFI_RECORD) {
-            type->size = record_size(object);
+            type->size = size_of_type(object);
         }
     } else {
         free(own_name);
@@ -315,7 +315,7 @@ name_in_record(const cffi_type *type, Py_ssize_t offset, call_argument *out, int
         }
         PyObject *field = PyTuple_GET_ITEM(pair, 1);
         const char *name = PyUnicode_AsUTF8(PyTuple_GET_ITEM(pair, 0));
-        Py_ssize_t start = number_of(field, "offset");
+        Py_ssize_t start = cffi_number_of(field, "offset");
         PyObject *its = PyObject_GetAttrString(field, "type");
         const cffi_type *member = its == NULL ? NULL : cffi_type_described(its);
         Py_XDECREF(its); /* the record's type keeps it */

@@ -39,8 +39,15 @@ int cffi_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 uintptr_t cffi_address_of(PyObject *argument);
 void cffi_integers_behind(PyObject *argument, call_integers *out);
 
+/* The layout of the struct that an argument points to by its own type, or by the parameter's of the
+ * function's type (or NULL): false where there is none. A set exception does not stay set. */
+bool cffi_record_text(PyObject *argument, PyObject *function_type, int position, record_text *out);
+
 /* Fills the declared types of a call from the parameters of the function's type, a cffi type object or
  * NULL. A set exception does not stay set. */
 void cffi_declare(call_event *event, PyObject *function_type, PyObject *const *given);
+
+/* An attribute of one of cffi's type objects that is a number, or -1. Leaves no exception. */
+Py_ssize_t cffi_number_of(PyObject *object, const char *name);
 
 #endif

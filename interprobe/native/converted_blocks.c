@@ -1,6 +1,6 @@
-/* Books writes that were lost: native code wrote into the copy that a conversion had made, the copy was
- * dropped, and no Python code can have looked at it in between.
+/* Books writes that were lost in the copy that a conversion had made.
  *
+ * Native code wrote into the copy, it was dropped, and no Python code can have looked at it in between.
  * What was converted is compared with what it holds at its end, by a sample of its elements. Whether
  * somebody can have looked is told by when that end comes:
  *

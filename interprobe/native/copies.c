@@ -6,6 +6,7 @@
 #include "converted_blocks.h"
 #include "crossings.h"
 #include "frames.h"
+#include "libraries.h"
 #include "lossy_casts.h"
 #include "operations.h"
 #include "origin.h"
@@ -123,6 +124,18 @@ typedef struct {
     PyArrayObject *source, *result;
 } copied_arrays;
 
+/* Whether native code asked for a copy also of what fits: to work on, not for the program to see. What
+ * f2py's wrappers say does not tell: they ask for a copy only after they have found what is lacking. */
+static bool
+wants_copy_of_its_own(const conversion *done)
+{
+    if (!(done->demanded & NPY_ARRAY_OWNDATA)) {
+        return false;
+    }
+    native_library *library = library_at((const void *)(uintptr_t)done->caller);
+    return library == NULL || strcmp(library_toolkit(library), "f2py") != 0;
+}
+
 /* Looks at what the copy did to the elements, and follows it where a requirement made it. */
 static void
 look_closer(const record_ticket *ticket, const conversion *done, const copy_key *key,
@@ -135,7 +148,8 @@ look_closer(const record_ticket *ticket, const conversion *done, const copy_key 
         bool by_native = strncmp(done->mechanism, "PyArray_", 8) == 0;
         lossy_casts_compare(ticket, source, result, arrays->source, at, by_native);
     }
-    if (!done->existing && !done->asked_for && (key->unmet & ~UNMET_OWNDATA) != 0) {
+    if (!done->existing && !done->asked_for && (key->unmet & ~UNMET_OWNDATA) != 0 &&
+        !wants_copy_of_its_own(done)) {
         converted_blocks_follow(ticket, at, source, result, arrays->source, arrays->result);
     }
 }

@@ -5,6 +5,7 @@
 #include "addresses.h"
 #include "call_integers.h"
 #include "ledger.h"
+#include "record_text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -36,7 +37,7 @@ typedef struct {
 } foreign_binding;
 
 /* What a binding knows of a call that is about to begin. */
-typedef struct {
+typedef struct callee {
     const char *binding; /* ctypes, pybind11, ...: a static string */
     uint64_t function;   /* identifies the callee: its address, or that of its definition */
     PyObject *callable;
@@ -56,6 +57,11 @@ typedef struct {
      * not. Runs no Python code. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
     const foreign_binding *foreign; /* NULL: the callee takes Python objects */
+    /* The value of an argument that is a float of the binding's own making; NULL where it has none such. */
+    bool (*float_of)(PyObject *argument, double *value);
+    /* Writes the layout of the struct that an argument is declared to point to; false where it is none.
+     * NULL where the binding declares nothing. May run Python code; called once per record. */
+    bool (*declared_record)(const struct callee *to, int position, record_text *out);
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

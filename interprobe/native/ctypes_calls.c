@@ -107,6 +107,20 @@ static const foreign_binding handing_over = {
     .calls_back = ctypes_calls_back,
 };
 
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    bool found = ctypes_record_text(Py_TYPE(to->arguments[position]), out);
+    PyObject *argtypes = found ? NULL : argtypes_of->get(to->callable, argtypes_of->closure);
+    if (argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes)) {
+        PyObject *wanted = PyTuple_GET_ITEM(argtypes, position);
+        found = PyType_Check(wanted) && ctypes_record_text((PyTypeObject *)wanted, out);
+    }
+    Py_XDECREF(argtypes);
+    PyErr_Clear();
+    return found;
+}
+
 static PyObject *
 probed_call(PyObject *function, PyObject *args, PyObject *keywords)
 {
@@ -124,6 +138,8 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .address_of = ctypes_address_of,
         .integers_behind = ctypes_integers_behind,
         .foreign = &handing_over,
+        .float_of = ctypes_float_of,
+        .declared_record = declared_record,
         .resolve = resolve_call,
     };
     crossing now;

@@ -27,17 +27,15 @@ typedef struct ctypes_object {
     PyObject *objects; /* what it keeps alive: an object, or a dict of them, or NULL */
 } ctypes_object;
 
-typedef enum { NOT_CTYPES, SIMPLE, POINTER, ARRAY, RECORD } ctypes_kind;
-
 static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Structure, Union */
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
-static PyObject *name_arr, *name_as_parameter, *name_type, *name_from_param, *name_dtype;
+static PyObject *name_arr, *name_as_parameter, *name_type;
 static PyTypeObject *function_meta; /* of what calls C, or is called back by it */
 
-static ctypes_kind
-kind_of_type(PyTypeObject *type)
+ctypes_kind
+ctypes_kind_of(PyTypeObject *type)
 {
     static const ctypes_kind kinds[] = {SIMPLE, POINTER, ARRAY, RECORD, RECORD};
     PyTypeObject *meta = Py_TYPE(type);
@@ -136,7 +134,7 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
         }
         return array;
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(keeper));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(keeper));
     if (kind == NOT_CTYPES) {
         return NULL;
     }
@@ -154,11 +152,33 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
     return array;
 }
 
-/* The letter by which ctypes tells its simple types apart: 'd', 'i', 'P', ...; NUL where there is none. */
-static char
-simple_code(PyTypeObject *type)
+bool
+ctypes_is_union(PyTypeObject *type)
 {
-    PyObject *letter = kind_of_type(type) == SIMPLE ? _PyType_Lookup(type, name_type) : NULL;
+    return PyType_IsSubtype(Py_TYPE(type), metatypes[4]);
+}
+
+PyTypeObject *
+ctypes_item_type(PyTypeObject *type)
+{
+    PyObject *item = _PyType_Lookup(type, name_type);
+    return item != NULL && PyType_Check(item) ? (PyTypeObject *)item : NULL;
+}
+
+Py_ssize_t
+ctypes_size_of(PyTypeObject *type)
+{
+    PyObject *size = PyObject_CallOneArg(size_of, (PyObject *)type);
+    Py_ssize_t bytes = size == NULL ? -1 : PyLong_AsSsize_t(size);
+    Py_XDECREF(size);
+    PyErr_Clear();
+    return bytes;
+}
+
+char
+ctypes_simple_code(PyTypeObject *type)
+{
+    PyObject *letter = ctypes_kind_of(type) == SIMPLE ? _PyType_Lookup(type, name_type) : NULL;
     bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1;
     return known ? (char)PyUnicode_READ_CHAR(letter, 0) : '\0';
 }
@@ -202,7 +222,7 @@ ctypes_array_behind(PyObject *argument)
     if (type == reference_type) {
         return kept_array(referenced_object(argument), referenced_address(argument), KEEPER_DEPTH);
     }
-    ctypes_kind kind = kind_of_type(type);
+    ctypes_kind kind = ctypes_kind_of(type);
     PyArrayObject *array = NULL;
     if (kind == NOT_CTYPES) {
         if (PyArray_Check(argument)) {
@@ -234,6 +254,43 @@ owns_memory(const ctypes_object *object)
     return object->owns_value && object->value != NULL;
 }
 
+/* Whether nothing that `kept` refers to may hold `address`. */
+static bool
+keeps_nothing(PyObject *kept, uintptr_t address, int depth)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    if (kept == NULL || depth == 0) { /* what was cast before keeps itself, in a circle */
+        return true;
+    }
+    if (PyDict_CheckExact(kept)) {
+        bool nothing = true;
+        while (nothing && PyDict_Next(kept, &at, &key, &value)) {
+            nothing = keeps_nothing(value, address, depth - 1);
+        }
+        return nothing;
+    }
+    if (ctypes_kind_of(Py_TYPE(kept)) == NOT_CTYPES) {
+        return false; /* who knows what it owns */
+    }
+    bool nothing = true;
+    ctypes_object *object = (ctypes_object *)kept;
+    for (int i = 0; nothing && object != NULL; i++, object = object->base) {
+        bool holds = object->owns_value && address - (uintptr_t)object->value <
+                                               (uintptr_t)object->size;
+        nothing = i < KEEPER_DEPTH && !holds &&
+                  keeps_nothing(object->objects, address, depth - 1);
+    }
+    return nothing;
+}
+
+bool
+ctypes_owns_nothing(PyObject *object, uintptr_t address)
+{
+    return ctypes_kind_of(Py_TYPE(object)) != NOT_CTYPES &&
+           keeps_nothing(object, address, KEEPER_DEPTH);
+}
+
 /* The object whose memory a call can reach through an argument, borrowed, or NULL. */
 static ctypes_object *
 reached_object(PyObject *argument)
@@ -242,7 +299,7 @@ reached_object(PyObject *argument)
     if (Py_IS_TYPE(argument, reference_type)) {
         object = referenced_object(argument);
     }
-    ctypes_kind kind = object == NULL ? NOT_CTYPES : kind_of_type(Py_TYPE(object));
+    ctypes_kind kind = object == NULL ? NOT_CTYPES : ctypes_kind_of(Py_TYPE(object));
     if (kind == POINTER && object == argument) {
         uintptr_t address = passed_address(object, kind);
         PyObject *kept = ((ctypes_object *)object)->objects, *key, *value;
@@ -255,7 +312,7 @@ reached_object(PyObject *argument)
             if (!PyDict_Next(kept, &at, &key, &value)) {
                 break;
             }
-            if (kind_of_type(Py_TYPE(value)) != NOT_CTYPES &&
+            if (ctypes_kind_of(Py_TYPE(value)) != NOT_CTYPES &&
                 (uintptr_t)ctypes_value(value) == address) {
                 object = value;
             }
@@ -292,7 +349,7 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
     } else if (Py_IS_TYPE(argument, reference_type)) {
         address = referenced_address(argument);
         kind = RECORD;
-    } else if ((kind = kind_of_type(Py_TYPE(argument))) != NOT_CTYPES) {
+    } else if ((kind = ctypes_kind_of(Py_TYPE(argument))) != NOT_CTYPES) {
         address = passed_address(argument, kind);
     }
     if (room > 0 && address != 0 && addresses_find(address, ADDRESS_INTERIOR, &out->kept)) {
@@ -312,7 +369,7 @@ ctypes_address_of(PyObject *argument)
     if (Py_IS_TYPE(argument, reference_type)) {
         return referenced_address(argument);
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
     if (kind == NOT_CTYPES) {
         PyTypeObject *type = Py_TYPE(argument);
         bool may_hold = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0;
@@ -322,7 +379,7 @@ ctypes_address_of(PyObject *argument)
         Py_XDECREF(array); /* the argument keeps it */
         return address;
     }
-    return kind == SIMPLE && simple_code(Py_TYPE(argument)) != 'P' ? 0
+    return kind == SIMPLE && ctypes_simple_code(Py_TYPE(argument)) != 'P' ? 0
                                                                    : passed_address(argument, kind);
 }
 
@@ -331,7 +388,7 @@ static bool
 add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner manner,
              call_integers *out)
 {
-    ctypes_kind kind = kind_of_type(type);
+    ctypes_kind kind = ctypes_kind_of(type);
     Py_ssize_t count = 1;
     if (kind == ARRAY) {
         PyObject *element = _PyType_Lookup(type, name_type);
@@ -339,10 +396,10 @@ add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner man
             return false;
         }
         type = (PyTypeObject *)element;
-        kind = kind_of_type(type);
+        kind = ctypes_kind_of(type);
         count = object->length;
     }
-    char code = simple_code(type);
+    char code = ctypes_simple_code(type);
     if (code == '\0' || strchr("hHiIlLqQ", code) == NULL || object->value == NULL) {
         return false;
     }
@@ -360,9 +417,9 @@ ctypes_integers_behind(PyObject *argument, call_integers *out)
     if (integers_add_number(out, argument) || argument == Py_None || PyFloat_CheckExact(argument)) {
         return;
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
     if (kind == SIMPLE) {
-        char code = simple_code(Py_TYPE(argument));
+        char code = ctypes_simple_code(Py_TYPE(argument));
         if (!add_elements((ctypes_object *)argument, Py_TYPE(argument), BY_VALUE, out)) {
             out->opaque |= code == 'P' && passed_address(argument, kind) != 0;
         }
@@ -390,97 +447,38 @@ ctypes_address(PyObject *argument)
     if (Py_IS_TYPE(argument, reference_type)) {
         return referenced_address(argument);
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(argument));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
     return kind == NOT_CTYPES ? 0 : passed_address(argument, kind);
 }
 
-static int
-bits_of_letter(char letter)
+PyObject *
+ctypes_referenced(PyObject *argument)
 {
-    switch (letter) {
-    case 'b': return -8;
-    case 'B': return 8;
-    case 'h': return -16;
-    case 'H': return 16;
-    case 'i': return -32;
-    case 'I': return 32;
-    case 'l': return -8 * (int)sizeof(long);
-    case 'L': return 8 * (int)sizeof(long);
-    case 'q': return -64;
-    case 'Q': return 64;
-    }
-    return 0;
-}
-
-int
-ctypes_integer_bits(PyTypeObject *type)
-{
-    /* The usual from_param is the metatype's. */
-    return _PyType_Lookup(type, name_from_param) == NULL ? bits_of_letter(simple_code(type)) : 0;
-}
-
-bool
-ctypes_integer(PyObject *argument, int64_t *value)
-{
-    if (PyLong_CheckExact(argument)) {
-        int overflow;
-        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
-        return !overflow;
-    }
-    const ctypes_object *is = (ctypes_object *)argument;
-    switch (bits_of_letter(simple_code(Py_TYPE(argument)))) {
-    case -8: *value = *(int8_t *)is->value; return true;
-    case 8: *value = *(uint8_t *)is->value; return true;
-    case -16: *value = *(int16_t *)is->value; return true;
-    case 16: *value = *(uint16_t *)is->value; return true;
-    case -32: *value = *(int32_t *)is->value; return true;
-    case 32: *value = *(uint32_t *)is->value; return true;
-    case -64: case 64: memcpy(value, is->value, sizeof *value); return true;
-    }
-    return false;
-}
-
-/* Bytes of a number of a simple type; 0 for characters and bytes, which stand for raw memory. */
-static size_t
-size_of_number(PyTypeObject *type)
-{
-    char letter = simple_code(type);
-    switch (letter) {
-    case 'f': return sizeof(float);
-    case 'd': return sizeof(double);
-    case 'g': return sizeof(long double);
-    }
-    int bits = bits_of_letter(letter);
-    return bits == 8 || bits == -8 ? 0 : (size_t)(bits < 0 ? -bits : bits) / 8;
-}
-
-size_t
-ctypes_element_of_type(PyTypeObject *pointer)
-{
-    ctypes_kind kind = kind_of_type(pointer);
-    PyObject *element = kind == POINTER || kind == ARRAY ? _PyType_Lookup(pointer, name_type) : NULL;
-    if (element != NULL && PyType_Check(element)) {
-        return size_of_number((PyTypeObject *)element);
-    }
-    PyObject *dtype = kind == NOT_CTYPES ? _PyType_Lookup(pointer, name_dtype) : NULL;
-    bool known = dtype != NULL && PyArray_DescrCheck(dtype); /* of an ndpointer */
-    size_t size = known ? (size_t)PyDataType_ELSIZE((PyArray_Descr *)dtype) : 0;
-    return size > 1 ? size : 0;
-}
-
-size_t
-ctypes_element(PyObject *argument)
-{
-    if (Py_IS_TYPE(argument, reference_type)) {
-        return size_of_number(Py_TYPE(referenced_object(argument)));
-    }
-    return ctypes_element_of_type(Py_TYPE(argument));
+    return Py_IS_TYPE(argument, reference_type) ? referenced_object(argument) : NULL;
 }
 
 bool
 ctypes_calls_back(PyObject *argument)
 {
     return Py_TYPE(Py_TYPE(argument)) == function_meta;
+}
+
+bool
+ctypes_float_of(PyObject *argument, double *value)
+{
+    const ctypes_object *is = (ctypes_object *)argument;
+    if (ctypes_kind_of(Py_TYPE(argument)) != SIMPLE || is->value == NULL) {
+        return false;
+    }
+    char code = ctypes_simple_code(Py_TYPE(argument));
+    float single;
+    if (code == 'f') {
+        memcpy(&single, is->value, sizeof single);
+        *value = (double)single;
+    } else if (code == 'd') {
+        memcpy(value, is->value, sizeof *value);
+    }
+    return code == 'f' || code == 'd';
 }
 
 /* An attribute that is a non-negative number, or -1; no exception. */
@@ -528,7 +526,7 @@ name_field(PyTypeObject *record, PyObject *field, Py_ssize_t offset, call_argume
 static void
 name_in_record(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
 {
-    for (PyTypeObject *each = type; each != NULL && kind_of_type(each) == RECORD;
+    for (PyTypeObject *each = type; each != NULL && ctypes_kind_of(each) == RECORD;
          each = each->tp_base) {
         PyObject *fields = PyObject_GetAttrString((PyObject *)each, "_fields_");
         PyObject *list = fields == NULL ? NULL : PySequence_Tuple(fields);
@@ -564,7 +562,7 @@ static void
 name_in_type(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
 {
     out->declared = type->tp_name; /* lives as long as the argument's own type, which refers to it */
-    ctypes_kind kind = depth == 0 ? NOT_CTYPES : kind_of_type(type);
+    ctypes_kind kind = depth == 0 ? NOT_CTYPES : ctypes_kind_of(type);
     if (kind == RECORD) {
         name_in_record(type, offset, out, depth);
     } else if (kind == ARRAY) {
@@ -681,11 +679,9 @@ ctypes_objects_initialise(void)
         size_of = PyObject_GetAttrString(module, "sizeof");
         name_arr = PyUnicode_InternFromString("_arr");
         name_as_parameter = PyUnicode_InternFromString("_as_parameter_");
-        name_dtype = PyUnicode_InternFromString("_dtype_"); /* of numpy.ctypeslib.ndpointer */
         name_type = PyUnicode_InternFromString("_type_");
-        name_from_param = PyUnicode_InternFromString("from_param");
         initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL &&
-                      name_type != NULL && name_from_param != NULL && name_dtype != NULL;
+                      name_type != NULL;
     }
     Py_XDECREF(array);
     Py_XDECREF(type);

@@ -39,7 +39,7 @@ elements_index(npy_intp elements, int samples, int i)
     if (elements <= samples || i < head) {
         return i;
     }
-    return head + (elements - 1 - head) / (samples - 1 - head) * (i - head);
+    return head + (elements - 1 - head) * (i - head) / (samples - 1 - head);
 }
 
 /* Where element `index` lies, counted in C order. */

@@ -29,6 +29,7 @@ void extension_resolve(call_event *event, void *context);
 
 /* The same for functions of a cffi `lib`, which is their calls' callable, with the types declared. */
 void cffi_resolve_lib_call(call_event *event, void *context);
+bool cffi_lib_declared_record(const callee *to, int position, record_text *out);
 
 /* Positional and keyword arguments of a call in one row of CALL_ARGUMENTS; those that find no room are
  * left out. Returns how many there are. */
@@ -68,6 +69,7 @@ extension_begin(crossing *now, watched_call *call, const function_facts *facts, 
         call->to.layouts_behind = cffi_layouts_behind;
         call->to.address_of = cffi_address_of;
         call->to.integers_behind = cffi_integers_behind;
+        call->to.declared_record = cffi_lib_declared_record;
         call->to.resolve = cffi_resolve_lib_call;
     }
     return crossing_begin(now, &call->to);

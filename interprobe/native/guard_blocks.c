@@ -7,7 +7,8 @@
  * part of that rest: they cost no mapping. Its place is used again as late as possible.
  *
  * Data end where the page ends if their size is a multiple of 4: the dtype's own alignment divides
- * the size, so it holds. Other sizes keep malloc's alignment of 16, with canaries behind them.
+ * the size, so it holds. Other sizes keep malloc's alignment of 16, with canaries behind them. Where
+ * accesses before the start are looked for, data begin with their first page instead.
  */
 #define _GNU_SOURCE
 #include "guard_blocks.h"
@@ -59,6 +60,7 @@ static uint32_t unused_large; /* blocks whose units were given to others */
 static uint64_t freed_large_units;
 static uint64_t live_count, most_live;
 static uint64_t serials, turns;
+static bool data_at_start; /* of their pages, not at the end: accesses in front are what is looked for */
 
 static void
 lock_for_fork(void)
@@ -387,7 +389,7 @@ place_block(size_t bytes)
         return 0;
     }
     block->writable = writable;
-    block->data = block->end - padded;
+    block->data = data_at_start ? writable : block->end - padded;
     block->bytes = bytes;
     block->serial = ++serials;
     block->freed = 0;
@@ -396,7 +398,7 @@ place_block(size_t bytes)
     block->has_layout = false;
     block->is_disarmed = false;
     memset((void *)writable, CANARY, block->data - writable);
-    memset((void *)(block->data + bytes), CANARY, padded - bytes);
+    memset((void *)(block->data + bytes), CANARY, block->end - (block->data + bytes));
     return id;
 }
 
@@ -531,12 +533,14 @@ self_test(void)
 }
 
 const char *
-guard_blocks_start(void)
+guard_blocks_start(bool at_start)
 {
     if (!reserve()) {
         return "the process may not reserve the addresses for guarded blocks";
     }
+    data_at_start = false;
     const char *failure = self_test();
+    data_at_start = at_start;
     __atomic_store_n(&guard_blocks_on, failure == NULL, __ATOMIC_RELEASE);
     return failure;
 }

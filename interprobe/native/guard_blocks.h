@@ -49,9 +49,10 @@ typedef struct {
 /* New blocks are guarded. Read without a lock by whoever allocates. */
 extern bool guard_blocks_on;
 
-/* Reserves the address space at first use and tries whether pages can be guarded. Returns NULL, or why
+/* Reserves the address space at first use and tries whether pages can be guarded. `at_start`: the page
+ * that nobody may touch adjoins the start of new data, and no longer their end. Returns NULL, or why
  * not. GIL held. */
-const char *guard_blocks_start(void);
+const char *guard_blocks_start(bool at_start);
 
 /* No block is guarded from now on. Those that live stay as they are, but a touch of the page behind
  * them is none of anybody's business any more: it does not end the program. GIL held. */

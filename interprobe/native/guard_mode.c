@@ -6,9 +6,9 @@
 #include "guard_records.h"
 
 const char *
-guard_mode_begin(ledger *book)
+guard_mode_begin(ledger *book, bool at_start)
 {
-    const char *failure = guard_blocks_on ? NULL : guard_blocks_start();
+    const char *failure = guard_blocks_on ? NULL : guard_blocks_start(at_start);
     if (failure != NULL) {
         return failure;
     }

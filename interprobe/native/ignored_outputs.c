@@ -1,5 +1,8 @@
-/* Books outputs that a callee ignored: an array was given by a keyword that says "write here", it holds
- * what it held, and the result came back in a fresh array, which the program drops at once. */
+/* Books outputs that a callee ignored, and whose result the program drops.
+ *
+ * An array was given by a keyword that says "write here"; it holds what it held, and the result came back
+ * in a fresh array, which the program drops at once.
+ */
 #include "call_checks.h"
 #include "elements.h"
 #include "frames.h"

@@ -12,6 +12,7 @@
 #include "call_checks.h"
 
 #include "call_integers.h"
+#include "number_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,7 +36,7 @@
 static const char STRIDES_UNTOLD[] = "strides-untold";
 
 /* How the integers of the record's first call relate to the array behind `position`, which has more than
- * one axis, or numbers in foreign byte order. `text`: "2:d0 3:d1 4:7": argument 2 is the length of axis
+ * one axis, numbers in foreign byte order, or records. `text`: "2:d0 3:d1 4:7": argument 2 is the length of axis
  * 0, argument 3 that of axis 1, and argument 4 is 7. Further words: `n` elements, `b` bytes, `i` bytes of
  * an element, or else sK and tK, the stride of axis K in elements and in bytes; joined with "=" where
  * several are true; `handle` alone: an argument leads to memory that nobody here knows. */
@@ -264,40 +265,6 @@ is_interleaved(const layout *is, const layout *whole)
            is->strides[0] == whole->strides[0] && is->shape[0] == whole->shape[0];
 }
 
-static int
-number_text(const layout *is, const char *at, char *text, size_t size)
-{
-    union {
-        double f8;
-        float f4;
-        int64_t i8;
-        int32_t i4;
-        int16_t i2;
-        uint64_t u8;
-        uint32_t u4;
-        uint16_t u2;
-        uint8_t u1;
-        int8_t i1;
-    } value;
-    if (is->elsize > (npy_intp)sizeof value || is->byteorder == NPY_OPPBYTE) {
-        return -1;
-    }
-    memcpy(&value, at, (size_t)is->elsize);
-    switch (is->kind << 8 | (int)is->elsize) {
-    case 'f' << 8 | 8: return snprintf(text, size, "%.6g", value.f8);
-    case 'f' << 8 | 4: return snprintf(text, size, "%.6g", (double)value.f4);
-    case 'i' << 8 | 8: return snprintf(text, size, "%lld", (long long)value.i8);
-    case 'i' << 8 | 4: return snprintf(text, size, "%d", value.i4);
-    case 'i' << 8 | 2: return snprintf(text, size, "%d", value.i2);
-    case 'i' << 8 | 1: return snprintf(text, size, "%d", value.i1);
-    case 'u' << 8 | 8: return snprintf(text, size, "%llu", (unsigned long long)value.u8);
-    case 'u' << 8 | 4: return snprintf(text, size, "%u", value.u4);
-    case 'u' << 8 | 2: return snprintf(text, size, "%u", value.u2);
-    case 'u' << 8 | 1: return snprintf(text, size, "%u", value.u1);
-    default: return -1;
-    }
-}
-
 /* Adds the second element, and what lies where C looks for it, if that is the array's memory too. */
 static void
 add_numbers(const layout *is, const char *low, const char *high, char *text, size_t size)
@@ -470,7 +437,8 @@ before(const begun_call *call, void *memory)
             continue;
         }
         bool strided = is->order == LAYOUT_STRIDED && is->ndim <= AXES;
-        bool tells = call->ticket->is_first && (has_foreign_order(is) || has_an_order(is));
+        bool tells = call->ticket->is_first &&
+                     (has_foreign_order(is) || has_an_order(is) || is->kind == 'V');
         if ((!strided && !tells) || !begins_there(call, i)) {
             continue;
         }

@@ -85,6 +85,12 @@ quarantine_is_empty(void)
     return bare.first == bare.next && held.first == held.next;
 }
 
+uint64_t
+quarantine_bytes(void)
+{
+    return bare.bytes + held.bytes;
+}
+
 static const quarantined_block *
 block_around(const ring *in, uintptr_t address)
 {

@@ -25,6 +25,9 @@ bool quarantine_is_empty(void);
  * or an array is freed. GIL held. */
 const quarantined_block *quarantine_get(uint64_t serial);
 
+/* Bytes of all blocks: freed for NumPy, but not for the C heap. */
+uint64_t quarantine_bytes(void);
+
 /* Gives all blocks back. GIL held. */
 void quarantine_end(void);
 

@@ -138,7 +138,7 @@ def _layout(argument: Argument) -> Layout:
 
 
 def _given_contiguous(trace: Trace) -> set[tuple[str, str, int]]:
-    """Library, function and position of arguments that were contiguous arrays of several elements."""
+    """Library, function and position of arguments that were contiguous arrays elsewhere."""
     return {
         (call.library, call.function, argument.position)
         for call in trace.calls

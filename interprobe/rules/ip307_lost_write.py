@@ -60,24 +60,32 @@ In a binding of your own, refuse what does not fit: `py::arg("values").noconvert
 A copy is compared before and after by 64 of its elements; the copy was dropped before any line of
 Python could read it. A function that returns something, or changes another argument, may have used
 the copy as its scratch space: then nothing is said, unless the call's own words name an output. A
-copy that the program asks for by name (`.copy()`) is its own business.
+copy that the program asks for by name (`.copy()`) is its own business. `overwrite_a=True` is a
+permission, no promise: where a copy is made all the same, a note says why.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from interprobe.call_words import (
     argument_text,
     in_place_keyword,
+    only_positional,
     output_keyword,
     overwrite_keyword,
     with_argument,
 )
 from interprobe.demands import demand_of, demand_text
-from interprobe.expressions import converted_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.lost_writes import (
+    RETURNED_INTEGER,
+    RETURNED_NONE,
+    RETURNED_ZERO,
+    Loss,
+    lost_writes,
+    severity_of,
+)
 from interprobe.trace import Call, Copy, Fact, Trace
 from interprobe.wording import (
     bytes_text,
@@ -85,6 +93,7 @@ from interprobe.wording import (
     file_name,
     layout_text,
     quoted,
+    requester_text,
     sentence,
     short_mechanism,
 )
@@ -92,51 +101,8 @@ from interprobe.wording import (
 CODE = "IP307"
 NAME = "lost-write"
 
-_NONE = "write_lost_none_returned"
-_ZERO = "write_lost_zero_returned"
-_INTEGER = "write_lost_integer_returned"
-_RESULT = "write_lost_result_returned"
-_LOST = frozenset({_NONE, _ZERO, _INTEGER, _RESULT})
 _DROPPED = "write_dropped_in_library"
 _IGNORED = "output_ignored"
-_ALWAYS_COPY = frozenset({"ndarray.astype", "numpy.array"})
-"""Conversions that, written with their defaults, copy also what fits: perhaps on purpose."""
-_CONVERTING_BINDINGS = frozenset({"nanobind", "pybind11", "f2py"})
-"""Bindings that convert arguments by themselves, before the function's own code runs."""
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A call whose writes into a converted copy were lost.
-
-    Attributes:
-        index: Of the call in the trace.
-        call: The call.
-        fact: What was observed of it.
-        copy_index: Of the conversion in the trace.
-        copy: The conversion.
-        output: The keyword that says that the argument is an output, or None.
-    """
-
-    index: int
-    call: Call
-    fact: Fact
-    copy_index: int
-    copy: Copy
-    output: str | None
-
-    @property
-    def array_text(self) -> str:
-        """The array that was converted, in a sentence."""
-        return quoted(self.array) if self.array is not None else "the array"
-
-    @property
-    def array(self) -> str | None:
-        """The array's expression, where the source shows it."""
-        if _by_program(self.copy):
-            found = converted_array(self.copy)
-            return found.text if found is not None else None
-        return argument_text(self.call.user_site.expression, self.fact.position)
 
 
 def check(trace: Trace) -> Iterator[Finding]:
@@ -144,23 +110,22 @@ def check(trace: Trace) -> Iterator[Finding]:
     yield from _lost_in_calls(trace)
     yield from _lost_in_libraries(trace)
     yield from _ignored_outputs(trace)
+    yield from _overwritten_copies(trace)
 
 
 def _lost_in_calls(trace: Trace) -> Iterator[Finding]:
     """Writes into copies that were made for one call and dropped with it."""
     groups: dict[tuple[Site, str, str], list[Loss]] = {}
-    for index, call in enumerate(trace.calls):
-        for fact in call.facts:
-            loss = _loss(trace, index, call, fact) if fact.kind in _LOST else None
-            if loss is not None and _severity(loss) is not None:
-                groups.setdefault((call.user_site, call.library, call.function), []).append(loss)
+    for loss in lost_writes(trace):
+        call = loss.call
+        groups.setdefault((call.user_site, call.library, call.function), []).append(loss)
     for losses in groups.values():
-        lead = min(losses, key=lambda loss: (_severity(loss) or Severity.NOTE).rank)
+        lead = min(losses, key=lambda loss: _severity(loss).rank)
         calls, copies = {loss.index for loss in losses}, {loss.copy_index for loss in losses}
         yield _finding(
             lead.call,
             lead.call.function,
-            severity=_severity(lead) or Severity.NOTE,
+            severity=_severity(lead),
             cause=_cause(lead),
             evidence=_evidence(losses),
             records=[
@@ -171,45 +136,13 @@ def _lost_in_calls(trace: Trace) -> Iterator[Finding]:
         )
 
 
-def _loss(trace: Trace, index: int, call: Call, fact: Fact) -> Loss | None:
-    """The call with the conversion that was made for it; None where that is not in the trace."""
-    for copy_index, copy in enumerate(trace.copies):
-        same_place = copy.process == call.process and copy.site == fact.site
-        if same_place and any(other.kind in _LOST for other in copy.facts):
-            output = output_keyword(call.user_site.expression, fact.position)
-            return Loss(index, call, fact, copy_index, copy, output)
-    return None
-
-
-def _by_program(copy: Copy) -> bool:
-    """Whether Python code asked for the conversion, by one of NumPy's functions."""
-    return copy.native is None
-
-
-def _severity(loss: Loss) -> Severity | None:
-    """How sure it is that the write was meant to reach the array; None: it is not known."""
-    kind, call, copy = loss.fact.kind, loss.call, loss.copy
-    if loss.output is not None:
-        return Severity.ERROR
-    if kind == _RESULT:
-        return None
-    implicit = copy.mechanism.startswith("PyArray_") or call.binding in _CONVERTING_BINDINGS
-    if not implicit and not _by_program(copy) and copy.mechanism in _ALWAYS_COPY:
-        return None  # compiled code's own copy, to work on
-    certain = kind in (_NONE, _ZERO) and (
-        implicit or (_by_program(copy) and copy.mechanism not in _ALWAYS_COPY)
-    )
-    # An object's method may have kept in the object what it computed in the copy.
-    return Severity.ERROR if certain and "." not in call.function else Severity.WARNING
-
-
 def _cause(loss: Loss) -> str:
     """Why there was a copy, what became of it, and what the array holds now."""
     copy, fact = loss.copy, loss.fact
     holds = layout_text(copy.source) if copy.source is not None else "other elements"
     demand = demand_text(copy) or "another layout"
     whose = f"{sentence(loss.array_text)} is {holds}"
-    if _by_program(copy):
+    if loss.by_program:
         reason = f"{short_mechanism(copy.mechanism)} made a copy of it as {demand} for the call"
     else:
         reason = (
@@ -233,7 +166,9 @@ def _changed_text(fact: Fact) -> str:
 
 def _outcome(fact: Fact) -> str:
     """What else came of the call."""
-    returned = {_NONE: "None", _ZERO: "0", _INTEGER: "an integer"}.get(fact.kind)
+    returned = {RETURNED_NONE: "None", RETURNED_ZERO: "0", RETURNED_INTEGER: "an integer"}.get(
+        fact.kind
+    )
     if returned is None:
         return ""
     return f"The call returned {returned} and changed nothing else that it was given."
@@ -255,13 +190,13 @@ def _evidence(losses: list[Loss]) -> str:
 def _fix(loss: Loss) -> Fix:
     """An array that fits, or the copy written back."""
     copy, array = loss.copy, loss.array
-    demand = demand_text(copy) or "as the function takes it"
+    demand = demand_text(copy) or "in another layout"
     text = (
-        f"Make {loss.array_text} {demand} where it is created: {loss.call.function} then works on "
-        "it in place. Where that is not possible, pass a converted copy of your own and write it "
-        "back."
+        f"Make the array as {loss.call.function} asks for it where it is created ({demand}): it is "
+        "then changed in place. Where that is not possible, pass a converted copy of your own and "
+        "write it back."
     )
-    if not _by_program(copy) and loss.call.binding in ("pybind11", "nanobind"):
+    if not loss.by_program and loss.call.binding in ("pybind11", "nanobind"):
         text += " Declared with .noconvert(), the parameter refuses arrays that do not fit."
     if array is None:
         return Fix(text=text)
@@ -271,14 +206,15 @@ def _fix(loss: Loss) -> Fix:
     lines = [f"converted = np.{function}({array}{dtype})"]
     call = _call_with_copy(loss)
     lines.append(call if call is not None else f"{loss.call.function}(...)  # given `converted`")
-    lines.append(f"{array}[...] = converted")
+    target = array if array.endswith("]") else f"{array}[...]"
+    lines.append(f"{target} = converted")
     return Fix(text=text, code="\n".join(lines))
 
 
 def _call_with_copy(loss: Loss) -> str | None:
     """The call, given the variable that holds the copy."""
     expression = loss.call.user_site.expression
-    if not _by_program(loss.copy):
+    if not loss.by_program:
         return with_argument(expression, loss.fact.position, "converted")
     conversion = loss.copy.user_site.expression
     if conversion and conversion in expression and conversion != expression:
@@ -286,56 +222,75 @@ def _call_with_copy(loss: Loss) -> str | None:
     return None
 
 
+def _severity(loss: Loss) -> Severity:
+    """How sure it is that the write was meant to reach the array."""
+    return severity_of(loss) or Severity.NOTE
+
+
 def _lost_in_libraries(trace: Trace) -> Iterator[Finding]:
     """Copies that a library made, changed and dropped, where the call's words say "in place"."""
     for index, copy in enumerate(trace.copies):
-        fact = next((fact for fact in copy.facts if fact.kind in _LOST | {_DROPPED}), None)
-        if fact is None or copy.source is None:
-            continue
         expression = copy.user_site.expression
-        in_place, overwrite = in_place_keyword(expression), overwrite_keyword(expression)
+        in_place = in_place_keyword(expression)
+        fact = next((fact for fact in copy.facts if fact.kind == _DROPPED), None)
+        if fact is None or in_place is None or copy.source is None:
+            continue
         demand = demand_text(copy) or "another layout"
         source = layout_text(copy.source)
-        evidence = f"{source} -> {layout_text(copy.result)}; {_changed_text(fact)}"
-        if in_place is not None and fact.kind == _DROPPED:
-            example = f" ({fact.text})" if fact.text else ""
-            yield _finding(
-                copy,
-                " ".join(expression.split()),
-                severity=Severity.ERROR,
-                cause=(
-                    f"`{in_place}` says that the arrays passed are to be changed, but one of them "
-                    f"is {source}, and the library works on {demand}: it changed a converted copy "
-                    f"instead{example}, which was dropped when the call was over. The array still "
-                    "holds what it held."
-                ),
-                evidence=f"{counted(fact.count, 'copy', 'copies')} changed and dropped: {evidence}",
-                records=[RecordIndex(list="copies", index=index)],
-                fix=Fix(
-                    text=f"Pass arrays made from the start as the library takes them: {demand}. "
-                    "Or leave out the keyword, and use what the call returns.",
-                ),
-            )
-        elif overwrite is not None and not _by_users_line(copy):
-            yield _finding(
-                copy,
-                " ".join(expression.split()),
-                severity=Severity.NOTE,
-                cause=(
-                    f"`{overwrite}` allows the call to overwrite its input, which spares a copy, "
-                    f"but a copy of {bytes_text(copy.result.nbytes)} was made all the same: the "
-                    f"array is {source}, and what computes with it takes {demand}. The copy was "
-                    "overwritten; the array is as it was."
-                ),
-                evidence=f"{counted(fact.count, 'copy', 'copies')}: {evidence}",
-                records=[RecordIndex(list="copies", index=index)],
-                fix=Fix(text=f"To spare the copy, make the array {demand} where it is created."),
-            )
+        example = f" ({fact.text})" if fact.text else ""
+        yield _finding(
+            copy,
+            " ".join(expression.split()),
+            severity=Severity.ERROR,
+            cause=(
+                f"`{in_place}` says that the arrays passed are to be changed, but one of them is "
+                f"{source}, and the library works on {demand}: it changed a converted copy "
+                f"instead{example}, which was dropped when the call was over. The array still "
+                "holds what it held."
+            ),
+            evidence=(
+                f"{counted(fact.count, 'copy', 'copies')} changed and dropped: {source} -> "
+                f"{layout_text(copy.result)}; {_changed_text(fact)}"
+            ),
+            records=[RecordIndex(list="copies", index=index)],
+            fix=Fix(
+                text=f"Pass arrays made from the start as the library takes them: {demand}. "
+                "Or leave out the keyword, and use what the call returns.",
+            ),
+        )
 
 
-def _by_users_line(copy: Copy) -> bool:
-    """Whether the conversion stands in the user's own code."""
-    return copy.native is None and copy.site == copy.user_site
+def _overwritten_copies(trace: Trace) -> Iterator[Finding]:
+    """Copies of an array that the call was allowed to overwrite, which would have spared them."""
+    groups: dict[Site, list[int]] = {}
+    for index, copy in enumerate(trace.copies):
+        lacks = bool(set(copy.unmet) - {"OWNDATA"})
+        if copy.native is not None and copy.mechanism.startswith("PyArray_") and lacks:
+            groups.setdefault(copy.user_site, []).append(index)
+    for user_site, indices in groups.items():
+        keyword = overwrite_keyword(user_site.expression)
+        array = only_positional(user_site.expression)
+        lead = trace.copies[indices[0]]
+        if keyword is None or array is None or lead.source is None:
+            continue
+        count = sum(trace.copies[index].count for index in indices)
+        yield _finding(
+            lead,
+            " ".join(user_site.expression.split()),
+            severity=Severity.NOTE,
+            cause=(
+                f"`{keyword}` allows the call to overwrite `{array}`, which would spare a copy; "
+                f"one was made all the same: the array is {layout_text(lead.source)}, and "
+                f"{requester_text(lead)} takes {demand_text(lead)}. The copy is overwritten, and "
+                "the array stays as it was."
+            ),
+            evidence=f"{counted(count, 'copy', 'copies')} of {bytes_text(lead.result.nbytes)}",
+            records=[RecordIndex(list="copies", index=index) for index in indices],
+            fix=Fix(
+                text=f"To spare the copy, make the array as asked for where it is created: "
+                f"{demand_text(lead)}."
+            ),
+        )
 
 
 def _ignored_outputs(trace: Trace) -> Iterator[Finding]:

@@ -101,7 +101,7 @@ _LOSSES = {
         "lost what stood behind the decimal point", Severity.WARNING, Severity.WARNING
     ),
     "lossy_integer": Loss(
-        "were rounded, because {type} does not hold every integer of that size",
+        "had to be rounded, because {type} does not hold every integer of that size",
         Severity.WARNING,
         Severity.WARNING,
     ),

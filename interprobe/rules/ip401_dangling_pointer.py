@@ -70,7 +70,11 @@ CODE = "IP401"
 NAME = "dangling-pointer"
 
 _FREED = "pointer to a freed array"
-_INTEGERS = re.compile(r"(int|c_u?(byte|short|int\d*|long|longlong|size_t|ssize_t|char))\Z")
+_INTEGERS = re.compile(
+    r"c_(u?(byte|short|int\d*|long|longlong)|s?size_t)\Z"  # ctypes
+    r"|((un)?signed )?(char|short|int|long|long long)( int)?\Z"  # as C and cffi write them
+    r"|(u?int(\d+|ptr|max)|s?size|ptrdiff)_t\Z"
+)
 """Declared types of what may be an address, or a number that C takes for no pointer."""
 _GIVING_UP = frozenset(
     [
@@ -181,7 +185,7 @@ def _dangling(call: Call) -> list[Dangling]:
         freed = of_kind.get("array freed", {}).get(position)
         item = Dangling(
             position=position or 0,
-            member=(argument.name or "") if argument is not None else "",
+            member=_member(argument),
             array=argument.freed if argument is not None else None,
             lies_there=argument is not None and argument.given is not None,
             integer=argument is not None and _is_integer(argument),
@@ -193,6 +197,12 @@ def _dangling(call: Call) -> list[Dangling]:
         if not _is_left_over(call, item):
             found.append(item)
     return found
+
+
+def _member(argument: Argument | None) -> str:
+    """What a pointer inside an argument is called; "" for the argument itself."""
+    name = argument.name if argument is not None else None
+    return name if name is not None and re.search(r"[.\[]", name) else ""
 
 
 def _is_integer(argument: Argument) -> bool:

@@ -200,4 +200,6 @@ def _fix(violation: Violation) -> Fix:
     text = f"Check {listed(places)}: the array{elements}."
     if violation.kind == "before-start":
         text = f"{text} An index below 0 counts from the end in Python, but not in C."
+        if violation.discovery != "refused":
+            text = f"{text} With `--guard-start` the program is stopped at that very line of C."
     return Fix(text=text)

@@ -52,7 +52,7 @@ def test_all_is_well_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(states(page).values()) == {"works"}
     assert states(page).keys() == {probes.name_of(probe) for probe in probes.discover()}
     assert "probes work, and known work was counted exactly." in page
-    for row in ("ledger file", "watching process", "started interpreters"):
+    for row in ("ledger file", "watching process", "started interpreters", "guard mode"):
         assert re.search(rf"(?m)^{row} +works ", page)
     assert native.installed() == []
     after = slots()

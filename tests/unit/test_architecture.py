@@ -55,12 +55,19 @@ PARTS = {
         "",
     ),
     "recorder": (
-        "called_prototypes callee_prototypes contracts debug_prototypes header_prototypes recorder"
-        " ledger ledger_records sealing symbols blind_spots borrowers description"
+        "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
+        " header_prototypes syntax_types recorder ledger ledger_records"
+        " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
         " temporaries twin_records ledger_guard violations",
         "values native probes sites types_of_C",
         "elftools msgspec numpy pycparser",
+    ),
+    "reading of bindings": (
+        "binding_expressions binding_names binding_values bindings exported_functions"
+        " library_check",
+        "values types_of_C recorder",
+        "",
     ),
     "child processes": (
         "bootstrap child_processes",
@@ -83,9 +90,10 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "accesses call_arguments call_words callee_parameters copy_groups cures declarations demands"
-        " expressions length_evidence overload_messages pointer_declarations refusal_cures"
-        " refusal_messages refusals refused_arguments shares",
+        "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
+        " demands expressions length_evidence lost_writes overload_messages"
+        " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
+        " refused_arguments shares",
         "types_of_C values wording",
         "",
     ),
@@ -127,7 +135,7 @@ PARTS = {
     "command line": (
         "__main__ cli",
         "values sites recorder imports_of_the_program child_processes checkup lines_and_memory"
-        " wording analysis drawing scenarios",
+        " wording analysis drawing scenarios types_of_C reading_of_bindings",
         "msgspec rich",
     ),
 }

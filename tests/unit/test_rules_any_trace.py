@@ -8,6 +8,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from interprobe import accesses
 from interprobe.analysis import analyse, rules
 from interprobe.findings import Severity, Site
 from interprobe.shares import WARNING_SHARE
@@ -23,6 +24,7 @@ from interprobe.trace import (
     Process,
     Temporary,
     Trace,
+    Violation,
     load,
 )
 
@@ -206,6 +208,24 @@ TEMPORARIES = st.builds(
     SITES,
     st.booleans(),
 )
+VIOLATIONS = st.builds(
+    Violation,
+    process=st.integers(0, 2),
+    count=COUNTS,
+    distance=COUNTS,
+    extent=st.one_of(st.just(0), COUNTS),
+    nbytes=st.one_of(st.integers(0, 99), COUNTS),
+    array=st.one_of(st.none(), LAYOUTS),
+    position=st.one_of(st.none(), st.integers(0, 4)),
+    call=st.one_of(st.none(), CALLS),
+    last_call=st.one_of(st.none(), CALLS),
+    last_position=st.one_of(st.none(), st.integers(0, 4)),
+    allocated=st.one_of(st.none(), SITES),
+    freed=st.one_of(st.none(), SITES),
+    running=st.one_of(st.none(), SITES),
+    native=st.one_of(st.none(), st.builds(Native, library=NAMES)),
+    instruction=st.one_of(st.none(), st.builds(Native, library=NAMES)),
+)
 PROCESSES = st.builds(
     Process,
     id=st.integers(0, 2),
@@ -229,6 +249,7 @@ TRACES = st.builds(
     findings=st.just([]),
     lines=st.just([]),
     temporaries=st.lists(TEMPORARIES, max_size=4),
+    violations=st.lists(VIOLATIONS, max_size=3),
     schema=st.just("interprobe.trace/1"),
 )
 
@@ -247,6 +268,8 @@ def test_findings_point_at_what_the_trace_holds(trace: Trace) -> None:
             if record.list == "temporaries":  # all of a line, each with columns of its own
                 line = (place.user_site.file, place.user_site.line)
                 assert line == (finding.user_site.file, finding.user_site.line)
+            elif record.list == "violations":
+                assert accesses.user_site(place) == finding.user_site
             else:
                 assert place.user_site == finding.user_site
         for text in (finding.subject, finding.cause, finding.evidence, finding.fix.text):
@@ -260,8 +283,13 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
     findings = analyse(trace).findings
     for finding in findings:
         assert 0.0 <= finding.cost.share <= 1.0
+<<<<<<< HEAD
         if finding.rule.startswith(("IP3", "IP4")):
             assert finding.cost.share == 0.0  # wrong is not slow: evidence tells the severity
+=======
+        if finding.rule.startswith(("IP3", "IP402", "IP403")):
+            assert finding.severity is Severity.ERROR
+>>>>>>> main
         else:
             worth_it = finding.cost.share >= WARNING_SHARE
             assert finding.severity is (Severity.WARNING if worth_it else Severity.NOTE)

@@ -63,14 +63,19 @@ def test_calls_without_the_fact_are_no_finding() -> None:
     assert list(ip401.check(trace_of(*calls))) == []
 
 
-@pytest.mark.parametrize("declared", ["c_ulong", "c_long", "c_size_t", "int", "c_int64"])
+@pytest.mark.parametrize(
+    "declared",
+    ["c_ulong", "c_long", "c_size_t", "int", "c_int64", "uintptr_t", "unsigned long", "size_t"],
+)
 def test_a_number_is_a_warning(declared: str) -> None:
     finding = _only(_call(_argument(declared), _facts()))
     assert finding.severity is Severity.WARNING
     assert "is a number that is the address of an array" in finding.cause
 
 
-@pytest.mark.parametrize("declared", ["c_void_p", "POINTER(c_double)", "c_double_Array_4", None])
+@pytest.mark.parametrize(
+    "declared", ["c_void_p", "POINTER(c_double)", "c_double_Array_4", "double *", "size_t *", None]
+)
 def test_a_pointer_is_no_number(declared: str | None) -> None:
     assert _only(_call(_argument(declared), _facts())).severity is Severity.ERROR
 

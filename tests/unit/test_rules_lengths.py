@@ -220,6 +220,17 @@ def test_one_element_too_many_is_a_warning() -> None:
     assert not _found(_total(5, _over(6, 40)))
 
 
+def test_one_of_several_integers_is_near_by_chance() -> None:
+    # cblas_dgemv(CblasRowMajor, ...) has a 101 first, whatever the arrays are.
+    given = [
+        argument(0, "c_int", None),
+        argument(1, DP, np.zeros(100)),
+        argument(2, "c_int", None),
+    ]
+    assert not _found(_call(given, Fact("length-over", position=0, other=1, value=101, limit=800)))
+    assert not _found(_call(given, Fact("length-over", position=2, other=1, value=101, limit=800)))
+
+
 @pytest.mark.parametrize("text", ["x.size * 2", "len(x) * 2", "2 * x.shape[0]"])
 def test_a_length_taken_from_the_array_itself_is_a_warning(text: str) -> None:
     expression = f"lib.total(x.ctypes.data_as(DP), {text})"

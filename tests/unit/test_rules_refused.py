@@ -150,7 +150,8 @@ BY_CTYPES = [
     ("k(d)", "expected LP_c_double instance instead of numpy.ndarray", "a pointer to `c_double`"),
     ("k(s)", "expected LP_c_double instance instead of LP_c_float", "`POINTER(c_float)`"),
     ("k(d)", "Don't know how to convert parameter 1", "takes a pointer"),
-    ("k(d)", "wrong type", "takes a pointer"),
+    ("k(d)", "'numpy.ndarray' object cannot be interpreted as ctypes.c_void_p", "a pointer, and"),
+    ("k(d)", "'numpy.ndarray' object cannot be interpreted as ctypes.c_char_p", "to `char`"),
     ("k(d)", "argument must be an ndarray", "takes the array itself"),
     ("k(d)", "only 0-dimensional arrays can be converted to Python scalars", "a single number"),
 ]
@@ -175,6 +176,26 @@ def test_ctypes_names_the_argument_itself(expression: str, message: str, said: s
     (found,) = findings(call(f"k(m, {expression[2:-1]})", text, M, array, binding="ctypes"))
     assert said in found.cause
     assert "(argument 2)" in found.cause
+
+
+@pytest.mark.parametrize(
+    ("declared", "said"),
+    [
+        ("c_void_p", "takes a pointer, and nothing turns an array into one"),
+        ("c_char_p", "takes a pointer to `char`"),
+        ("c_double", "takes a single number"),
+        ("numpy.ndarray", None),
+    ],
+)
+def test_the_wrong_type_of_python_311_is_what_the_declaration_says(
+    declared: str, said: str | None
+) -> None:
+    text = "ArgumentError: argument 1: TypeError: wrong type"
+    record = called("k(d)", [argument(0, declared, D)])
+    facts = [Fact(kind="raised", text=text)]
+    found = findings(msgspec.structs.replace(record, binding="ctypes", facts=facts))
+    assert [said in each.cause for each in found if said] == ([True] if said else [])
+    assert len(found) == (said is not None)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +232,16 @@ def test_ctypes_names_the_argument_itself(expression: str, message: str, said: s
             "is read-only",
         ),
         (
+            "k(s, x)",
+            f"{OVERLOADS}(arg0: numpy.ndarray[numpy.float64], arg1: float) -> float",
+            "takes float64",
+        ),
+        (
+            "k(m, x)",
+            f"{OVERLOADS}k(x: ndarray[dtype=float64, shape=(*)], name: str) -> int",
+            "1 dimension",
+        ),
+        (
             "k(s, d)",
             f"{OVERLOADS}(self: mod.Box, a: numpy.ndarray[numpy.float64], b: float) -> int",
             "`s` (argument 1, `a`)",
@@ -224,7 +255,7 @@ def test_ctypes_names_the_argument_itself(expression: str, message: str, said: s
     ],
 )
 def test_overloads_are_compared_with_the_arrays(expression: str, text: str, said: str) -> None:
-    text = f"TypeError: k(): {text}\n\nInvoked with: array([1., 1.])"
+    text = f"TypeError: k(): {text}\n\nInvoked with: array([1., 1.]), 2.0"
     (found,) = findings(call(expression, text, *arrays_of(expression), binding="pybind11"))
     assert said in found.cause
     assert "Invoked" not in found.evidence
@@ -255,6 +286,22 @@ def test_overloads_are_compared_with_the_arrays(expression: str, text: str, said
         (
             "k(d, 3)",
             f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy.float64], b: str) -> int",
+        ),
+        # The float32 array would have been converted: it was the text that was missing.
+        (
+            "k(s, 3)",
+            f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy.float64], b: str) -> int\n\n"
+            "Invoked with: array([1., 1.], dtype=float32), 3",
+        ),
+        (
+            "k(s, 3)",
+            f"TypeError: k(): {OVERLOADS}k(a: ndarray[dtype=float64, shape=(*)], b: str) -> int\n\n"
+            "Invoked with types: ndarray, int",
+        ),
+        (
+            "k(f, 3)",
+            f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy.float64], b: mod.Box) -> int\n\n"
+            "Invoked with: array([[1., 1.]]), 3",
         ),
         ("k(s)", f"TypeError: k(): {OVERLOADS}(a: mod.Box) -> int"),
         ("k(s)", f"TypeError: k(): {OVERLOADS}(a: numpy.ndarray[numpy."),

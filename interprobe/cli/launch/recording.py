@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from interprobe.lines import LineTimer
     from interprobe.memory import ResidentSampler
     from interprobe.process_ledgers import LedgerFolder
-    from interprobe.recorder import Recorder
+    from interprobe.recorder import GuardedSide, Recorder
     from interprobe.trace import Trace
 
 _NO_NUMPY = "Anything: the program did not import NumPy, so there were no arrays to watch."
@@ -39,7 +39,8 @@ class ProgramRecording:
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
         contracts: Contracts = "sampled",
-        guard: bool = False,
+        headers: Sequence[str] = (),
+        guard: GuardedSide | None = None,
     ) -> None:
         """Prepare to record.
 
@@ -54,6 +55,7 @@ class ProgramRecording:
             no_boundary: As ``boundary``.
             contracts: As ``boundary``.
             guard: As ``boundary``.
+            headers: Paths of headers that declare functions of libraries.
         """
         self._program = program
         # A file name need not be valid text; a trace must be.
@@ -68,6 +70,7 @@ class ProgramRecording:
         self._no_boundary = list(no_boundary)
         self._contracts: Contracts = contracts
         self._guard = guard
+        self._headers = list(headers)
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
@@ -201,6 +204,7 @@ class ProgramRecording:
                 no_boundary=self._no_boundary,
                 contracts=self._contracts,
                 guard=self._guard,
+                headers=self._headers,
             )
             recorder.start()
         except Exception as error:
