@@ -283,13 +283,8 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
     findings = analyse(trace).findings
     for finding in findings:
         assert 0.0 <= finding.cost.share <= 1.0
-<<<<<<< HEAD
         if finding.rule.startswith(("IP3", "IP4")):
             assert finding.cost.share == 0.0  # wrong is not slow: evidence tells the severity
-=======
-        if finding.rule.startswith(("IP3", "IP402", "IP403")):
-            assert finding.severity is Severity.ERROR
->>>>>>> main
         else:
             worth_it = finding.cost.share >= WARNING_SHARE
             assert finding.severity is (Severity.WARNING if worth_it else Severity.NOTE)
