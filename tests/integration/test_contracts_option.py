@@ -56,4 +56,4 @@ def test_full_contracts_hold_in_every_process(tmp_path: Path) -> None:
 def test_by_default_few_calls_are_looked_at(tmp_path: Path, options: list[str]) -> None:
     counts = looks(tmp_path, *options)
     assert set(counts) == {0, 1, 2}
-    assert all(1 <= counts[process] < 1000 for process in counts)
+    assert all(1 <= counts[process] < times for process, times in enumerate((2000, 3000, 4000)))
