@@ -76,6 +76,11 @@ INTERPROBE_GUARD = Profiler(
     lambda output: _python("-m", "interprobe", "run", "--guard", "-o", f"{output}.txt"),
 )
 
+INTERPROBE_CONTRACTS = Profiler(
+    "interprobe --contracts",
+    lambda output: _python("-m", "interprobe", "run", "--contracts=full", "-o", f"{output}.txt"),
+)
+
 PY_SPY = Profiler(
     "py-spy",
     lambda output: [

@@ -13,18 +13,24 @@ _full: set[int] = set()
 """Recordings that asked for full comparisons, by identity."""
 
 
+def checked(contracts: Contracts) -> Contracts:
+    """What was given.
+
+    Raises:
+        ValueError: It is neither ``sampled`` nor ``full``.
+    """
+    if contracts not in {"sampled", "full"}:
+        raise ValueError(f"contracts must be 'sampled' or 'full', not {contracts!r}")
+    return contracts
+
+
 def choose(recording: object, contracts: Contracts) -> None:
     """Ask for comparisons while a recording is open; what one asks for, all get.
 
     Args:
         recording: What :func:`forget` will be given.
         contracts: ``sampled`` or ``full``.
-
-    Raises:
-        ValueError: ``contracts`` is neither.
     """
-    if contracts not in {"sampled", "full"}:
-        raise ValueError(f"contracts must be 'sampled' or 'full', not {contracts!r}")
     if contracts == "full":
         _full.add(id(recording))
         native.look_at_contents(fully=True)

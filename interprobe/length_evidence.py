@@ -127,7 +127,7 @@ def evidence_of(call: Call, fact: Fact, learnt: set[Pair]) -> Evidence | None:
         return Evidence.NAMED if _is_named(call, pair, own) else None
     if _is_nbytes(call, fact, pair):
         return Evidence.NBYTES
-    if fact.kind == "length-over" and _is_near(fact, pointer):
+    if fact.kind == "length-over" and _is_near(call, fact, pointer):
         return Evidence.NEAR
     return Evidence.WRITTEN if _is_written(call, fact, pair, pointer) else None
 
@@ -210,11 +210,25 @@ def _is_nbytes(call: Call, fact: Fact, pair: Pair) -> bool:
     )
 
 
-def _is_near(fact: Fact, pointer: Argument) -> bool:
-    """Whether the integer is just above the number of elements, and no other array has as many."""
+def _is_near(call: Call, fact: Fact, pointer: Argument) -> bool:
+    """Whether the only integer of a call is just above the number of elements of the array before.
+
+    Where there are several, one of them is near by chance too often: CBLAS_ROW_MAJOR is 101.
+    """
+    others = [each for each in parameters(call).values() if each.position != fact.position]
+    if pointer.position + 1 != fact.position or any(_may_be_integer(each) for each in others):
+        return False
     size, _ = element_bytes(pointer)
     elements = fact.limit // size if size > 0 else 0
     return elements >= _LEAST_NEAR and 0 < fact.value - elements <= _NEAR
+
+
+def _may_be_integer(argument: Argument) -> bool:
+    """Whether an argument is an integer, or something of which that is not known."""
+    if argument.given is not None:
+        return False
+    declared = argument.declared
+    return declared is None or re.fullmatch(r"c_(float|double|longdouble)", declared) is None
 
 
 def _is_written(call: Call, fact: Fact, pair: Pair, pointer: Argument) -> bool:

@@ -64,7 +64,7 @@ class Recorder:
         self._folder = folder
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
-        self._contracts: Contracts = contracts
+        self._contracts = contract_checks.checked(contracts)
         self._headers = [os.path.abspath(header) for header in headers]
         self._guard = guard
         self._ledger: native.Ledger | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 from benchmarks.parts import (
+    contracts,
     guard_mode,
     instructions,
     large_arrays,
@@ -39,4 +40,5 @@ PARTS: tuple[Part, ...] = (
     start_and_finish,
     many_crossings,
     guard_mode,
+    contracts,
 )

@@ -221,6 +221,7 @@ is_due(call_history *history, look *taken, uint64_t bytes)
     int64_t sampled = (int64_t)(SAMPLED_COST * clock_ticks_per_nanosecond);
     bool samples_do = bytes > COPIED && history->looks < 8 * (history->full_looks + 1);
     taken->fully = always_fully || bytes <= COPIED || history->credit >= full;
+    history->enough = full;
     history->due = samples_do && sampled < full ? sampled : full;
     return always_fully || history->looks == 0 || history->credit >= history->due ||
            (taken->pairs > 0 && history->overlap_looks < OVERLAP_LOOKS);

@@ -233,6 +233,8 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     }
     if (is_of(history, &ticket->record.bookings[0])) { /* none other has taken its place meanwhile */
         history->credit += earned;
+        /* A call that was interrupted for long does not pay for many others. */
+        history->credit = history->credit < history->enough ? history->credit : history->enough;
     }
 }
 

@@ -47,6 +47,7 @@ typedef struct {
     /* call_contents.c */
     int64_t credit; /* ticks that may be spent on looking; contents_after says what was */
     int64_t due;    /* the credit from which on a look may be worth a thought */
+    int64_t enough; /* no more is kept: what one look at all bytes costs */
     uint32_t looks, full_looks, overlap_looks;
 } call_history;
 

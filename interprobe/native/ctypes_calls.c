@@ -63,15 +63,19 @@ resolve_call(call_event *event, void *context)
     PyErr_Clear();
 }
 
-/* What argtypes say of a position, borrowed; NULL: nothing. The function keeps its argtypes. */
+/* What argtypes say of a position, borrowed: None where they are none of the usual sequences; NULL:
+ * nothing. The function keeps its argtypes as it was given them. */
 static PyObject *
 declared_at(PyObject *callable, Py_ssize_t position)
 {
     PyObject *argtypes = argtypes_of->get(callable, argtypes_of->closure);
-    /* It is what the program has set: a tuple, or as often a list. */
-    bool declared = argtypes != NULL && (PyTuple_Check(argtypes) || PyList_Check(argtypes)) &&
-                    position < PySequence_Fast_GET_SIZE(argtypes);
-    PyObject *wanted = declared ? PySequence_Fast_GET_ITEM(argtypes, position) : NULL;
+    PyObject *wanted = NULL;
+    if (argtypes != NULL && (PyTuple_Check(argtypes) || PyList_Check(argtypes))) {
+        bool declared = position < PySequence_Fast_GET_SIZE(argtypes);
+        wanted = declared ? PySequence_Fast_GET_ITEM(argtypes, position) : NULL;
+    } else if (argtypes != Py_None) {
+        wanted = Py_None;
+    }
     Py_XDECREF(argtypes);
     return wanted;
 }

@@ -34,10 +34,11 @@ Declare the type that the C function has: `function.argtypes = [..., ctypes.c_si
 
 ## Limits
 
-Addresses that are cut are reported by IP304. Seeds, hashes and flags, of which the lower bits are
-all that is wanted, are left out where their name or the call's text shows what they are. An integer
-that the program itself made a `ctypes.c_int` was cut before the call and is not seen. Negative
-numbers as unsigned ones (-1 for "all") are taken as they are.
+Addresses that are cut, and integers that the function itself would take whole, are reported by
+IP304 where there are no `argtypes`, and by IP305 where they are wrong. Seeds, hashes and flags, of
+which the lower bits are all that is wanted, are left out where their name or the call's text shows
+what they are. An integer that the program itself made a `ctypes.c_int` was cut before the call and
+is not seen. Negative numbers as unsigned ones (-1 for "all") are taken as they are.
 """
 
 from __future__ import annotations
@@ -124,14 +125,18 @@ def _cut(call: Call, fact: Fact, argument: Argument) -> Overflow | None:
     if not 0 < bits < 64:
         return None
     true = integer_type(argument.true)
-    if true is not None and true[0] <= bits and not true[1]:
+    if true is not None and true[0] > bits:
+        return None  # the declaration is missing or wrong, which IP304 and IP305 say
+    if true is not None and not true[1]:
         signed = False  # C reads as unsigned what was declared as signed: the same bits
     text = f"{argument.name or ''} {argument_text(call, argument.position)}"
     if _LOWER_BITS_WANTED.search(text) or _is_made_of_bits(call, argument.position):
         return None
     counts = is_length_name(argument.name or "") or _counts_elements(call, fact.value)
-    takes_more = true is not None and true[0] > bits
-    return Overflow(fact, bits, signed, argument, counts or takes_more)
+    undeclared = argument.declared == "int" and true is None
+    if undeclared and (fact.value >> bits or not counts):
+        return None  # likewise IP304; and what has its bits, but another sign, may be a flag
+    return Overflow(fact, bits, signed, argument, counts)
 
 
 def _narrowed(fact: Fact, argument: Argument) -> Overflow | None:

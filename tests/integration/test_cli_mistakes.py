@@ -63,6 +63,8 @@ MISTAKES = {
     "run --boundary numpy --no-boundary numpy -c pass": "'numpy' cannot be watched and left alone",
     "run --boundary numpy.fft --no-boundary numpy -c pass": "'numpy.fft', which is inside 'numpy',",
     "run --boundary": "--boundary: expected one argument; see 'interprobe run --help'.",
+    "run --contracts most -c pass": "--contracts: invalid choice: 'most'",
+    "run --contracts full fortran-order": "--contracts is for programs: a scenario's functions",
     "run --boundary numpy fortran-order": "--boundary is for programs: a scenario's functions",
     "run fortran-order --no-boundary numpy": "--no-boundary is for programs: a scenario's",
     "doctor house": "'interprobe doctor' takes no 'house' here; see 'interprobe doctor --help'.",

@@ -220,6 +220,17 @@ def test_one_element_too_many_is_a_warning() -> None:
     assert not _found(_total(5, _over(6, 40)))
 
 
+def test_one_of_several_integers_is_near_by_chance() -> None:
+    # cblas_dgemv(CblasRowMajor, ...) has a 101 first, whatever the arrays are.
+    given = [
+        argument(0, "c_int", None),
+        argument(1, DP, np.zeros(100)),
+        argument(2, "c_int", None),
+    ]
+    assert not _found(_call(given, Fact("length-over", position=0, other=1, value=101, limit=800)))
+    assert not _found(_call(given, Fact("length-over", position=2, other=1, value=101, limit=800)))
+
+
 @pytest.mark.parametrize("text", ["x.size * 2", "len(x) * 2", "2 * x.shape[0]"])
 def test_a_length_taken_from_the_array_itself_is_a_warning(text: str) -> None:
     expression = f"lib.total(x.ctypes.data_as(DP), {text})"
@@ -281,17 +292,19 @@ def test_addresses_are_for_another_rule() -> None:
     assert not _cut(140_000_000_000_000, how="address")
 
 
-def test_without_argtypes_the_cause_says_what_ctypes_does() -> None:
-    (finding,) = _cut(5_000_000_000, declared="int")
+def test_without_argtypes_only_a_length_that_turns_negative_is_left_to_this_rule() -> None:
+    assert not _cut(5_000_000_000, declared="int")
+    assert not _cut(3_000_000_000, declared="int")
+    (finding,) = _cut(3_000_000_000, declared="int", name="n")
     assert "Without argtypes" in finding.cause
     assert finding.fix.code.startswith("total.argtypes = [..., ctypes.c_size_t]")
 
 
 def test_a_length_that_is_cut_is_an_error() -> None:
-    (finding,) = _cut(5_000_000_000, name="n", true="size_t")
+    (finding,) = _cut(5_000_000_000, name="n", true="int")
     assert finding.severity is Severity.ERROR
-    (finding,) = _cut(5_000_000_000, name="scale", true="long")
-    assert finding.severity is Severity.ERROR
+    assert "cannot take such a number" in finding.fix.text
+    assert not _cut(5_000_000_000, name="n", true="size_t")  # the declaration is wrong: IP305
 
 
 @pytest.mark.parametrize("name", ["seed", "hash", "flags", "key", "timestamp"])
