@@ -166,7 +166,7 @@ def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_what_is_more_than_half_of_the_mappings_goes_unguarded() -> None:
+def test_what_there_is_no_room_for_goes_unguarded_and_is_counted() -> None:
     done = run(
         """
         import numpy as np
@@ -174,7 +174,7 @@ def test_what_is_more_than_half_of_the_mappings_goes_unguarded() -> None:
 
         recorder = Recorder(guard="end")
         recorder.start()
-        arrays = [np.arange(float(number), number + 3.0) for number in range(40_000)]
+        arrays = [np.arange(float(number), number + 3.0) for number in range(80_000)]
         with open("/proc/self/maps") as maps:
             mappings = sum(1 for _ in maps)
         with open("/proc/sys/vm/max_map_count") as most:
@@ -182,10 +182,10 @@ def test_what_is_more_than_half_of_the_mappings_goes_unguarded() -> None:
         assert all(array[0] == number for number, array in enumerate(arrays))
         trace = recorder.stop()
         guard = trace.processes[0].guard
-        assert guard.guarded + guard.unguarded == 40_000
+        assert guard.guarded + guard.unguarded == 80_000
         assert 0.7 * guard.most < guard.guarded <= guard.most, guard
         (spot,) = (each for each in trace.meta.blind_spots if each.startswith("Guard mode"))
-        assert f"no room for {guard.unguarded:,} of 40,000 blocks" in spot
+        assert f"no room for {guard.unguarded:,} of 80,000 blocks" in spot
         del arrays
         print("done")
         """
