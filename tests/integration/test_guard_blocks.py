@@ -157,16 +157,21 @@ def test_guard_mode_ends_with_the_last_recording_that_wants_it() -> None:
     assert guard.guarded == 2
 
 
-def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, preloaded: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *words],
+        [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, **({} if preloaded is None else {"LD_PRELOAD": str(preloaded)})},
     )
 
 
-def test_what_there_is_no_room_for_goes_unguarded_and_is_counted() -> None:
+@pytest.mark.parametrize("kernel", ["this", "older"])
+def test_what_there_is_no_room_for_goes_unguarded_and_is_counted(
+    kernel: str, tmp_path: Path
+) -> None:
+    preloaded = build_c_library("older_kernel", tmp_path) if kernel == "older" else None
     done = run(
         """
         import numpy as np
@@ -187,8 +192,11 @@ def test_what_there_is_no_room_for_goes_unguarded_and_is_counted() -> None:
         (spot,) = (each for each in trace.meta.blind_spots if each.startswith("Guard mode"))
         assert f"no room for {guard.unguarded:,} of 80,000 blocks" in spot
         del arrays
+        again = [np.arange(float(number), number + 3.0) for number in range(5_000)]
+        assert all(array[0] == number for number, array in enumerate(again))
         print("done")
-        """
+        """,
+        preloaded,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
