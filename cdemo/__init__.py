@@ -15,6 +15,9 @@ import numpy as np
 DOUBLE_POINTER = ctypes.POINTER(ctypes.c_double)
 """What the kernels declare for ``double *``: pass ``array.ctypes.data_as(DOUBLE_POINTER)``."""
 
+FLOAT_POINTER = ctypes.POINTER(ctypes.c_float)
+"""What the one kernel declares that takes ``float *``."""
+
 
 class Record(ctypes.Structure):
     """``struct cdemo_record``: an ``int`` id and a ``double`` value, with padding between them."""
@@ -61,6 +64,7 @@ def _load() -> ctypes.CDLL:
         ("cdemo_column_sweep_fortran", ctypes.c_int, (doubles, size, size, doubles)),
         ("cdemo_stencil", ctypes.c_int, (doubles, doubles, size, size, double)),
         ("cdemo_records_sum", double, (records, size)),
+        ("cdemo_longest_gap", double, (FLOAT_POINTER, size)),
         ("cdemo_describe", ctypes.c_char_p, (ctypes.c_int,)),
     ):
         function = getattr(loaded, name)

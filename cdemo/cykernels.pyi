@@ -1,5 +1,7 @@
 """Signatures of the Cython kernels; the docstrings in the module state shapes and errors."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,3 +12,8 @@ def row_sweep(matrix: NDArray[np.float64], sums: NDArray[np.float64]) -> None: .
 def column_sweep_fortran(matrix: NDArray[np.float64], sums: NDArray[np.float64]) -> None: ...
 def stencil(before: NDArray[np.float64], after: NDArray[np.float64], k: float) -> None: ...
 def records_sum(records: NDArray[np.void]) -> float: ...
+def longest_gap(times: NDArray[Any]) -> float: ...
+
+class AnyTimes:
+    @classmethod
+    def from_param(cls, times: NDArray[Any]) -> Any: ...

@@ -8,6 +8,10 @@ a wrong dtype, order or number of dimensions with ``ValueError`` instead of conv
 let a misaligned buffer pass: the kernels check that themselves. Each loop runs without the GIL.
 """
 
+import ctypes
+
+import numpy as np
+
 cimport numpy as cnp
 from libc.stdint cimport int32_t, uintptr_t
 
@@ -28,6 +32,7 @@ cdef extern from "kernels.h" nogil:
         const double *before, double *after, size_t rows, size_t cols, double k
     )
     double cdemo_records_sum(const cdemo_record *records, size_t n)
+    double cdemo_longest_gap(const float *times, size_t n)
     const char *cdemo_describe(int status)
 
 
@@ -231,3 +236,32 @@ def records_sum(const cdemo_record[::1] records not None) -> float:
     with nogil:
         total = cdemo_records_sum(first, n)
     return total
+
+
+def longest_gap(times not None) -> float:
+    """Largest difference of two neighbours, computed in float32.
+
+    Unlike the others it converts what it is given, as bindings do that take any array.
+
+    Args:
+        times: Shape (n,), ascending; converted where it is anything but contiguous float32.
+
+    Returns:
+        The largest difference; 0.0 for fewer than two times.
+
+    Raises:
+        ValueError: Another number of dimensions, or misaligned.
+    """
+    cdef const float[::1] points = np.ascontiguousarray(times, dtype=np.float32)
+    require_aligned(&points[0], points.shape[0], sizeof(float))
+    return cdemo_longest_gap(&points[0], points.shape[0])
+
+
+class AnyTimes:
+    """A parameter of ctypes for ``float *`` that converts what it is given, as longest_gap does."""
+
+    @classmethod
+    def from_param(cls, times):
+        """The pointer for ctypes, which keeps the converted array alive during the call."""
+        points = np.ascontiguousarray(times, dtype=np.float32)
+        return points.ctypes.data_as(ctypes.POINTER(ctypes.c_float))

@@ -127,6 +127,19 @@ double cdemo_records_sum(const struct cdemo_record *records, size_t n)
     return sum;
 }
 
+double cdemo_longest_gap(const float *times, size_t n)
+{
+    if (check(times, n, alignof(float)) != CDEMO_OK)
+        return NAN;
+    float longest = 0.0f;
+    for (size_t i = 1; i < n; i++) {
+        float gap = times[i] - times[i - 1];
+        if (gap > longest)
+            longest = gap;
+    }
+    return longest;
+}
+
 const char *cdemo_describe(int status)
 {
     switch (status) {

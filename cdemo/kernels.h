@@ -96,6 +96,10 @@ int cdemo_stencil(const double *CDEMO_RESTRICT before, double *CDEMO_RESTRICT af
  * refused. */
 double cdemo_records_sum(const struct cdemo_record *records, size_t n);
 
+/* Largest difference of two neighbours in times[0..n), which ascend. Returns 0.0 for n below 2, NaN
+ * when refused. */
+double cdemo_longest_gap(const float *times, size_t n);
+
 /* What a status means, as a static, null-terminated sentence in ASCII that the caller must not
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);

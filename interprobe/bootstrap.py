@@ -59,6 +59,7 @@ class _ChildRecording:
             folder=LedgerFolder(address.folder),
             boundary=address.boundary,
             no_boundary=address.no_boundary,
+            contracts=address.contracts,
             guard=address.guard,
         )
         try:

@@ -28,6 +28,7 @@ class RunAddress(msgspec.Struct, frozen=True):
     own_paths: list[str]
     boundary: list[str] = []
     no_boundary: list[str] = []
+    contracts: Literal["sampled", "full"] = "sampled"
     guard: Literal["end", "start"] | None = None
 
 

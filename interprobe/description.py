@@ -25,12 +25,17 @@ class RunDescription(msgspec.Struct, frozen=True):
     blind_spots: list[str] = []
     sources: dict[str, str] = {}
     """Code that is in no file, by the name it was compiled with."""
+    headers: list[str] = []
+    """Paths of headers that declare functions of libraries without debug information."""
     rss_peak_bytes: int = 0
     """0 where the process died before it could say."""
 
 
 def describe_run(
-    argv: list[str], blind_spots: list[str], sources: dict[str, str]
+    argv: list[str],
+    blind_spots: list[str],
+    sources: dict[str, str],
+    headers: list[str] | None = None,
 ) -> RunDescription:
     """Describe the run that this process begins now."""
     return RunDescription(
@@ -42,6 +47,7 @@ def describe_run(
         parent=os.getppid(),
         blind_spots=blind_spots,
         sources=sources,
+        headers=headers or [],
     )
 
 

@@ -15,6 +15,8 @@ _FUNCTIONS = frozenset(
 """NumPy's conversions that are called as functions of the array."""
 _METHODS = frozenset({"astype", "byteswap", "copy", "flatten", "ravel", "reshape", "tobytes"})
 """NumPy's conversions that are called as methods of the array, or as functions of it."""
+_ADDRESS_ATTRIBUTES = frozenset({"__array_interface__", "__array_struct__", "ctypes"})
+"""Attributes of an array that lead to its address."""
 _FIRST_PARAMETERS = frozenset({"a", "object", "x"})
 _SCALAR_ATTRIBUTES = frozenset(
     {"dtype", "flags", "itemsize", "nbytes", "ndim", "shape", "size", "strides"}
@@ -22,6 +24,7 @@ _SCALAR_ATTRIBUTES = frozenset(
 _SCALAR_FUNCTIONS = frozenset(
     {"bool", "float", "int", "len", "max", "min", "range", "round", "str"}
 )
+_WRAPPERS = frozenset({"byref", "cast", "from_buffer", "memoryview"})
 _TRANSPOSING = frozenset({"moveaxis", "mT", "rollaxis", "swapaxes", "T", "transpose"})
 
 
@@ -98,12 +101,93 @@ def pointed_array(expression: str, position: int) -> ArrayExpression | None:
     if position >= len(arguments) or any(isinstance(item, ast.Starred) for item in arguments):
         return None
     for node in ast.walk(arguments[position]):
-        if isinstance(node, ast.Attribute) and node.attr == "ctypes":
+        array: ast.expr | None = None
+        if isinstance(node, ast.Attribute) and node.attr in _ADDRESS_ATTRIBUTES:
+            array = node.value
+        elif isinstance(node, ast.Call) and _called_name(node) == "from_buffer" and node.args:
+            array = node.args[-1]  # cffi's: the type, if it is given, comes first
+        if array is not None:
             try:
-                return _described(node.value, expression)
+                return _described(array, expression)
             except RecursionError:  # generated code can nest deeper than Python's stack
                 return None
     return None
+
+
+@dataclass(frozen=True)
+class PassedValue:
+    """What a call in the source text passes at one place.
+
+    Attributes:
+        keyword: The parameter's name, where it is passed by name.
+        array: The array, where the text shows it: ``x`` of ``x.ctypes.data`` and ``memoryview(x)``.
+        wrapped: Whether the array is inside something else, such as ``ffi.from_buffer(x)``.
+    """
+
+    keyword: str | None
+    array: ArrayExpression | None
+    wrapped: bool
+
+
+def passed_values(expression: str) -> list[PassedValue]:
+    """What a call passes: by position first, then by name, in the order of the source text.
+
+    Args:
+        expression: Source text of the call.
+
+    Returns:
+        Nothing where it is no call, or where ``*`` or ``**`` hide how many values there are.
+    """
+    tree = _parsed(expression)
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return []
+    call = statement.value
+    if any(isinstance(item, ast.Starred) for item in call.args):
+        return []
+    if any(item.arg is None for item in call.keywords):
+        return []
+    values = [(None, item) for item in call.args]
+    values += [(item.arg, item.value) for item in call.keywords]  # type: ignore[misc]
+    passed = []
+    for keyword, node in values:
+        inner = _unwrapped(node)
+        try:
+            array = _described(inner, expression)
+        except RecursionError:  # generated code can nest deeper than Python's stack
+            array = None
+        passed.append(PassedValue(keyword, array, inner is not node))
+    return passed
+
+
+def _unwrapped(node: ast.expr) -> ast.expr:
+    """The array inside what makes a pointer or a buffer of it."""
+    for inner in ast.walk(node):
+        if isinstance(inner, ast.Attribute) and inner.attr == "ctypes":
+            return inner.value
+    if isinstance(node, ast.Call) and _called_name(node) in _WRAPPERS and node.args:
+        return _unwrapped(node.args[-1])
+    return node
+
+
+def given_array(expression: str, position: int) -> ArrayExpression | None:
+    """The array that a call hands over as such, as a positional argument.
+
+    Args:
+        expression: Source text of the call, ``filters.smooth(image, 3)``.
+        position: The argument's index, from 0.
+
+    Returns:
+        The array (``image``), or None where the text does not show it.
+    """
+    tree = _parsed(expression)
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    if not isinstance(statement, ast.Expr) or not isinstance(statement.value, ast.Call):
+        return None
+    try:
+        return _described(_argument(statement.value, position, frozenset()), expression)
+    except RecursionError:  # generated code can nest deeper than Python's stack
+        return None
 
 
 def is_call(expression: str) -> bool:
@@ -122,6 +206,14 @@ def has_keyword(expression: str, name: str, value: object) -> bool:
         and isinstance(node.value, ast.Constant)
         and node.value.value is value
         for node in ast.walk(tree)
+    )
+
+
+def has_keyword_named(expression: str, name: str) -> bool:
+    """Whether a call in the source text passes ``name=``, whatever the value."""
+    tree = _parsed(expression)
+    return tree is not None and any(
+        isinstance(node, ast.keyword) and node.arg == name for node in ast.walk(tree)
     )
 
 

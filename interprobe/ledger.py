@@ -200,11 +200,13 @@ class _Reader:
         for _ in range(values[5]):
             declared, member, position, has_layout = _ARGUMENT.unpack_from(self.raw, offset)
             offset += _ARGUMENT.size
-            given = None
-            if has_layout:
+            given = freed = None
+            if has_layout == 1:
                 given, offset = self.layout(offset)
+            elif has_layout:
+                freed, offset = self.layout(offset)
             arguments.append(
-                ArgumentRecord(self.text(declared), given, position, self.text(member))
+                ArgumentRecord(self.text(declared), given, position, self.text(member), freed)
             )
         return CallRecord(
             place=self.place(values[0]),

@@ -63,6 +63,8 @@ class ArgumentRecord(msgspec.Struct, frozen=True):
     position: int
     member: str | None
     """What such a pointer is called in there: ``.field``, ``[3]``."""
+    freed: Layout | None = None
+    """The array that lay where the pointer leads, if it was freed and is known."""
 
 
 class CallRecord(msgspec.Struct, frozen=True):

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from interprobe import contracts as contract_checks
 from interprobe import native, probes, sites
 from interprobe.blind_spots import modules_with_cached_table
+from interprobe.contracts import Contracts
 from interprobe.description import describe_run, encode, with_resident_peak
 from interprobe.probes import extension_calls
 from interprobe.process_ledgers import LedgerFolder
@@ -36,6 +38,8 @@ class Recorder:
         *,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        contracts: Contracts = "sampled",
+        headers: Sequence[str] = (),
         guard: GuardedSide | None = None,
     ) -> None:
         """Prepare a recording without starting it.
@@ -48,6 +52,9 @@ class Recorder:
             boundary: Packages in which every call of a compiled function is a crossing, whoever
                 imports it; of other packages those are that the user's own code imports by name.
             no_boundary: Packages whose functions are left alone.
+            contracts: Whether the contents of arrays are compared around calls only as far as that
+                costs next to nothing ("sampled"), or all of them, always ("full").
+            headers: Headers that declare functions of libraries without debug information.
             guard: Guard mode: which side of array data adjoins a page that nobody may touch, so
                 that native code is stopped there, as by a segmentation fault. Freed data are
                 closed as well. None: neither.
@@ -57,6 +64,8 @@ class Recorder:
         self._folder = folder
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._contracts: Contracts = contracts
+        self._headers = [os.path.abspath(header) for header in headers]
         self._guard = guard
         self._ledger: native.Ledger | None = None
 
@@ -73,11 +82,14 @@ class Recorder:
         cached = modules_with_cached_table()
         book = native.Ledger(None if self._folder is None else self._folder.new_file())
         extension_calls.choose(self, self._boundary, self._no_boundary)
+        contract_checks.choose(self, self._contracts)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
         if self._guard:
             blind_spots += self._begin_guard(book)
-        self._description = describe_run(self._argv, blind_spots, sites.registered_sources())
+        self._description = describe_run(
+            self._argv, blind_spots, sites.registered_sources(), self._headers
+        )
         book.describe(encode(self._description))
         book.resume()
 
@@ -128,10 +140,15 @@ class Recorder:
     def _end(self, book: native.Ledger) -> None:
         book.end_guard()
         book.pause()
+        # What Python shows when nothing has handled it; an excepthook may have taken it away.
+        shown = getattr(sys, "last_value", None)
+        if isinstance(shown, BaseException):
+            native.note_unhandled(shown)
         self._describe(book)
         book.seal()
         probes.release()
         extension_calls.forget(self)
+        contract_checks.forget(self)
 
     def _describe(self, book: native.Ledger) -> None:
         """Write what is known of the run by now."""

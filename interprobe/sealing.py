@@ -10,9 +10,11 @@ import msgspec
 
 from interprobe import borrowers, description, native_callers, twin_records
 from interprobe._version import __version__
+from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
 from interprobe.findings import Site
 from interprobe.ledger_records import (
+    ArgumentRecord,
     BorrowRecord,
     CallRecord,
     CopyRecord,
@@ -55,6 +57,20 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         _process(number, contents, each, place, ledgers=ledgers, origin=descriptions[0].started)
         for number, (contents, each) in enumerate(zip(ledgers, descriptions, strict=True))
     ]
+    recorded = [
+        call
+        for number, contents in enumerate(ledgers)
+        for call in twin_records.join(
+            [
+                _call(number, each, contents, place)
+                for each in contents.calls
+                if each.count or any(fact.kind not in USED_UP for fact in each.facts)
+            ],
+            twin_records.call_identity,
+            twin_records.joined_call,
+        )
+    ]
+    calls, problems = add_prototypes(recorded, descriptions[0].headers)
     first, about = processes[0], descriptions[0]
     return Trace(
         meta=Meta(
@@ -67,7 +83,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
             seconds=first.seconds,
             exit_status=None,
             complete=first.complete,
-            blind_spots=_blind_spots(ledgers, descriptions),
+            blind_spots=[*_blind_spots(ledgers, descriptions), *(f"{each}." for each in problems)],
         ),
         processes=processes,
         copies=[
@@ -79,19 +95,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
                 twin_records.joined_copy,
             )
         ],
-        calls=[
-            call
-            for number, contents in enumerate(ledgers)
-            for call in twin_records.join(
-                [
-                    _call(number, each, contents, place)
-                    for each in contents.calls
-                    if each.count or each.facts
-                ],
-                twin_records.call_identity,
-                twin_records.joined_call,
-            )
-        ],
+        calls=calls,
         borrows=[
             borrow
             for number, contents in enumerate(ledgers)
@@ -155,11 +159,12 @@ def _in_words(call: Call) -> str:
     """A crossing that did not return, with what it was given."""
     given = []
     for argument in call.arguments:
-        if argument.given is not None:
-            array = argument.given
+        array = argument.given or argument.freed
+        if array is not None:
             order = "strided" if array.order == "strided" else f"{array.order} order"
             shape = "x".join(map(str, array.shape)) or "a single element"
-            given.append(f"argument {argument.position + 1} {array.dtype} {shape} in {order}")
+            lost = "" if argument.given is not None else ", freed before the call"
+            given.append(f"argument {argument.position + 1} {array.dtype} {shape} in {order}{lost}")
     where = f"{call.user_site.file}:{call.user_site.line}"
     arrays = f" ({', '.join(given)})" if given else ""
     library = os.path.basename(call.library)
@@ -288,9 +293,11 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
             Argument(
                 position=argument.position,
                 name=argument.member,
-                declared=_type_name(argument.declared),
+                declared=type_name(argument.declared),
                 true=None,
                 given=argument.given,
+                role="output" if _is_written(record, argument) else None,
+                freed=argument.freed,
             )
             for argument in sorted(record.arguments, key=lambda each: each.position)
         ],
@@ -303,6 +310,13 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
         facts=_facts(record.facts, place),
+    )
+
+
+def _is_written(record: CallRecord, argument: ArgumentRecord) -> bool:
+    """Whether the callee was seen to write the array behind an argument."""
+    return argument.member is None and any(
+        fact.kind == "changed" and fact.position == argument.position for fact in record.facts
     )
 
 
@@ -319,17 +333,6 @@ def _borrow(process: int, record: BorrowRecord, place: _PlaceNames) -> Borrow:
         bytes=record.bytes,
         facts=_facts(record.facts, place),
     )
-
-
-def _type_name(name: str | None) -> str | None:
-    """The type as a program writes it: ctypes calls ``POINTER(c_double)`` ``LP_c_double``."""
-    if name is None:
-        return None
-    depth = 0
-    while name.startswith("LP_"):
-        name = name[3:]
-        depth += 1
-    return "POINTER(" * depth + name + ")" * depth
 
 
 def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -> Memory:

@@ -58,6 +58,30 @@ def read(path: str) -> Library:
     return Library([], ".debug_info" in names)
 
 
+def exports(path: str) -> dict[str, int]:
+    """The functions that a library offers to others, with their addresses.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no 64-bit ELF file, or a broken one.
+    """
+    found = {}
+    with open(path, "rb") as binary:
+        try:
+            sections = _sections(binary)
+            names = [name for name, _ in sections]
+            if ".dynsym" not in names:
+                return {}
+            table = sections[names.index(".dynsym")][1]
+            texts = _bytes(binary, sections[table.link][1])
+            for name, info, _, section, value, _ in _SYMBOL.iter_unpack(_bytes(binary, table)):
+                if section and value and info & 0xF == _FUNCTION:
+                    found[_text(texts, name)] = value
+        except (struct.error, IndexError) as error:
+            raise ValueError(f"{path!r} is cut short") from error
+    return found
+
+
 def _sections(binary: BinaryIO) -> list[tuple[str, Section]]:
     head = binary.read(_HEADER.size)
     if not head.startswith(_IDENTITY):

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from interprobe.findings import Finding, Site
+from interprobe.prototypes import Prototype
 
 SCHEMA: Final = "interprobe.trace/1"
 
@@ -126,6 +127,19 @@ class Argument(msgspec.Struct, frozen=True):
     """The array behind the pointer, or None where there is none."""
     owner_site: Site | None = None
     role: str | None = None
+    freed: Layout | None = None
+    """The array that the pointer led to until it was freed, before the call; ``given`` is None."""
+
+
+class Returns(msgspec.Struct, frozen=True):
+    """What comes back from a crossing: the type that Python reads, and the one that C wrote."""
+
+    declared: str | None
+    """As the binding writes it: ``c_int``, also where nothing is declared; ``None``."""
+    true: str | None
+    """The type in the callee's own prototype, where that could be read."""
+    integer: int | None = None
+    """What Python read the first time, where that was an integer."""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -151,6 +165,11 @@ class Call(msgspec.Struct, frozen=True):
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
     facts: list[Fact] = []
+    returns: Returns | None = None
+    argtypes: int | None = None
+    """How many arguments the binding declares; None where it declares none, as ctypes allows."""
+    prototype: Prototype | None = None
+    """The callee's own, from its library's debug information or a header, where that is known."""
 
 
 class Borrow(msgspec.Struct, frozen=True):

@@ -117,7 +117,8 @@ def joined_borrow(one: Borrow, other: Borrow) -> Borrow:
 def call_identity(call: Call) -> object:
     """What tells one call record from another."""
     arguments = tuple(
-        (a.position, a.name, a.declared, _layout_identity(a.given)) for a in call.arguments
+        (a.position, a.name, a.declared, _layout_identity(a.given), _layout_identity(a.freed))
+        for a in call.arguments
     )
     return (call.site, call.user_site, call.binding, call.library, call.function, arguments)
 

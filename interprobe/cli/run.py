@@ -11,12 +11,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from interprobe.cli.console import formats
-from interprobe.cli.console.arguments import Parser, UsageError, positive, usage_error, writable
+from interprobe.cli.console.arguments import (
+    Parser,
+    UsageError,
+    check_headers,
+    positive,
+    usage_error,
+    writable,
+)
 from interprobe.cli.console.output import Output, add_options, complain_after_program
 
 if TYPE_CHECKING:
     from interprobe.cli.launch.isolation import Imports
     from interprobe.cli.launch.program import Program
+    from interprobe.contracts import Contracts
     from interprobe.lines import LineTimer
     from interprobe.recorder import GuardedSide
 
@@ -47,6 +55,8 @@ class _Options(argparse.Namespace):
     memory: bool
     boundary: list[str]
     no_boundary: list[str]
+    contracts: Contracts
+    header: list[str]
     guard: GuardedSide | None
 
 
@@ -117,6 +127,13 @@ def _parser() -> Parser:
         help="leave the compiled functions of PACKAGE alone; may be repeated",
     )
     programs.add_argument(
+        "--contracts",
+        choices=("sampled", "full"),
+        default="sampled",
+        help="how thoroughly arrays are compared before and after calls, to see what a callee"
+        " wrote: sampled, at next to no cost, or full",
+    )
+    programs.add_argument(
         "--guard",
         action="store_const",
         const="end",
@@ -129,6 +146,14 @@ def _parser() -> Parser:
         const="start",
         dest="guard",
         help="the same, but for memory before an array's start",
+    )
+    programs.add_argument(
+        "--header",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a header that declares functions of libraries without debug information, to compare"
+        " calls with; may be repeated",
     )
     scenarios = parser.add_argument_group("for scenarios")
     scenarios.add_argument("--all", action="store_true", help="run all of them")
@@ -151,6 +176,7 @@ def _run_program(program: Program, options: _Options) -> int:
     from interprobe.cli.launch.main_module import compile_main
     from interprobe.cli.launch.recording import ProgramRecording
 
+    check_headers(options.header)
     output = Output(options, stderr=True)
     trace_file = None if options.json is None else writable(options.json, replace=True)
     imports = Imports(program.folder if program.extends_path else None)
@@ -174,7 +200,9 @@ def _run_program(program: Program, options: _Options) -> int:
         sampler=sampler,
         boundary=options.boundary,
         no_boundary=options.no_boundary,
+        contracts=options.contracts,
         guard=options.guard,
+        headers=[os.path.abspath(header) for header in options.header],
     )
     compile_source = compile_main if timer is None else timer.compile
     return session.run(program, recording, compile_source)
@@ -285,6 +313,8 @@ def _refuse_program_options(options: _Options) -> None:
         "--memory": options.memory,
         "--boundary": options.boundary,
         "--no-boundary": options.no_boundary,
+        "--contracts": options.contracts == "full",
+        "--header": options.header,
     }
     for flag, given in flags.items():
         if given:

@@ -61,6 +61,12 @@ cdef extern from "extension_calls.h":
     bint extension_calls_scan_statement(object name, object names)
     unsigned long long extension_calls_unwatched()
 
+cdef extern from "call_history.h":
+    void contents_look_fully(bint fully)
+
+cdef extern from "refusals.h":
+    void refusals_note_unhandled(object exception)
+
 cdef extern from "ledger.h":
     ctypedef struct ledger:
         pass
@@ -71,6 +77,9 @@ cdef extern from "ledger.h":
     const void *ledger_snapshot(ledger *book, size_t *size)
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
+
+cdef extern from "unowned_memory.h":
+    void unowned_memory_conclude(ledger *book)
 
 cdef extern from "guard_mode.h":
     const char *guard_mode_begin(ledger *book, bint at_start)
@@ -135,7 +144,8 @@ cdef class Ledger:
         ledger_describe(self.book, text.encode())
 
     def seal(self):
-        """Mark the recording as ended in good order."""
+        """Book what only the end of a recording tells, and mark it as ended in good order."""
+        unowned_memory_conclude(self.book)
         ledger_seal(self.book)
 
     def begin_guard(self, bint at_start=False):
@@ -294,6 +304,16 @@ def import_settled(list statements):
 def unwatched_extension_functions():
     """How many functions were found while all places for them were taken."""
     return extension_calls_unwatched()
+
+
+def look_at_contents(bint fully):
+    """Whether every call's arrays are compared in full, before and after, whatever that costs."""
+    contents_look_fully(fully)
+
+
+def note_unhandled(exception):
+    """Book on the call that raised an exception, or what led to it, that nothing handled it."""
+    refusals_note_unhandled(exception)
 
 
 def set_ownership(list user, list library, list interprobe):

@@ -8,6 +8,8 @@
 #include "addresses.h"
 
 #include "allocations.h"
+#include "masks.h"
+#include "quarantine.h"
 
 #include <string.h>
 
@@ -16,7 +18,7 @@
 #define LOWEST_ADDRESS 0x10000u /* below lies what programs pass as plain numbers */
 
 typedef struct {
-    kept_layout kept;
+    given_address given;
     const void *block; /* start of the memory's allocation, or of the holder's data */
     uint64_t serial;   /* of that allocation; 0: `holder` tells */
     PyObject *holder;  /* weak reference, owned: the array that holds memory not of NumPy; or NULL */
@@ -97,14 +99,13 @@ same_layout(const layout *kept, const layout *now)
     case 'b': case 'i': case 'u': case 'f': case 'c': case 'O':
         return true; /* kind and size say all */
     }
-    char name[sizeof known[0].kept.type_name];
+    char name[sizeof known[0].given.kept.type_name];
     layout_type_name(now, name, sizeof name);
     return strcmp(kept->name, name) == 0;
 }
 
-/* Copies a kept layout, so that it points into `to`. */
-static void
-copy_kept(kept_layout *to, const kept_layout *from)
+void
+addresses_copy_layout(kept_layout *to, const kept_layout *from)
 {
     to->is = from->is;
     to->is.name = to->type_name;
@@ -112,10 +113,11 @@ copy_kept(kept_layout *to, const kept_layout *from)
     to->is.strides = to->extents + from->is.ndim;
     memcpy(to->extents, from->extents, 2 * (size_t)from->is.ndim * sizeof(npy_intp));
     memcpy(to->type_name, from->type_name, sizeof to->type_name);
+    to->freed = from->freed;
 }
 
-static void
-keep(kept_layout *to, const layout *now)
+void
+addresses_keep_layout(kept_layout *to, const layout *now)
 {
     to->is = *now;
     to->is.descr = NULL;
@@ -127,6 +129,7 @@ keep(kept_layout *to, const layout *now)
         to->extents[now->ndim + i] = now->strides[i];
     }
     layout_type_name(now, to->type_name, sizeof to->type_name);
+    to->freed = 0;
 }
 
 /* The array whose memory `array` shows. */
@@ -174,8 +177,21 @@ remember_memory(size_t index, const layout *now)
     }
 }
 
+/* Remembers how the program got an address, where that leaves it freer than it was. */
+static void
+note_gift(known_address *entry, const address_gift *gift)
+{
+    if (gift->hold <= entry->given.gift.hold) {
+        return;
+    }
+    if (entry->given.gift.hold == ADDRESS_KEPT && entry->serial != 0) {
+        allocations_mark(entry->block, entry->serial, BLOCK_ADDRESS_GIVEN);
+    }
+    entry->given.gift = *gift;
+}
+
 void
-addresses_note(PyArrayObject *array, const layout *given)
+addresses_note(PyArrayObject *array, const layout *given, const address_gift *gift)
 {
     if (given->nbytes == 0 || PyArray_NDIM(array) > ADDRESS_DIMENSIONS) {
         return;
@@ -194,6 +210,8 @@ addresses_note(PyArrayObject *array, const layout *given)
     if (reference != NULL) {
         layout_read(&now, array); /* making the reference may have set off a collection: any code */
     }
+    mask_extent hidden;
+    now.hidden = !PyArray_CheckExact(array) && masks_read((PyObject *)array, &hidden) ? hidden.hidden : 0;
     size_t first = first_way((uintptr_t)now.data), chosen = first;
     for (size_t i = first; i < first + WAYS; i++) {
         known_address *entry = ways[i] == 0 ? NULL : &known[ways[i] - 1];
@@ -201,12 +219,14 @@ addresses_note(PyArrayObject *array, const layout *given)
             chosen = i;
             break;
         }
-        if (entry->kept.is.data == now.data) {
+        if (entry->given.kept.is.data == now.data) {
             /* Of what was given away here, only layouts of the same, live memory still count. */
             bool same_memory = entry->block == block && entry->serial == serial &&
                                entry->holder == reference;
-            if (same_memory && same_layout(&entry->kept.is, &now)) {
+            if (same_memory && same_layout(&entry->given.kept.is, &now)) {
                 entry->noted = ++notes;
+                note_gift(entry, gift);
+                entry->given.kept.is.hidden = now.hidden;
                 Py_XDECREF(reference);
                 return;
             }
@@ -223,37 +243,88 @@ addresses_note(PyArrayObject *array, const layout *given)
     size_t index = (size_t)ways[chosen] - 1;
     known_address *entry = &known[index];
     PyObject *replaced = entry->holder;
-    if (fresh || entry->kept.is.data != now.data ||
-        !same_layout(&entry->kept.is, &now)) {
-        keep(&entry->kept, &now);
+    if (fresh || entry->given.kept.is.data != now.data ||
+        !same_layout(&entry->given.kept.is, &now)) {
+        addresses_keep_layout(&entry->given.kept, &now);
         remember_memory(index, &now);
     }
     entry->block = block;
     entry->serial = serial;
     entry->holder = reference;
     entry->noted = notes = notes < 2 ? 2 : notes + 1;
+    entry->given.gift.hold = ADDRESS_KEPT;
+    entry->given.passed = false;
+    note_gift(entry, gift);
     Py_XDECREF(replaced);
+}
+
+void
+addresses_note_bare(uintptr_t address, const char *manner)
+{
+    size_t first = first_way(address);
+    for (size_t i = first; i < first + WAYS && ways[i] != 0; i++) {
+        known_address *entry = &known[ways[i] - 1];
+        if ((uintptr_t)entry->given.kept.is.data == address &&
+            entry->given.gift.hold != ADDRESS_BARE && still_lives(entry)) {
+            const address_gift gift = {manner, ADDRESS_BARE, entry->given.gift.place};
+            note_gift(entry, &gift);
+        }
+    }
+}
+
+/* Of two arrays in one block, the better known: the larger, and the freer its address is. */
+static const known_address *
+better_known(const known_address *one, const known_address *other)
+{
+    if (one == NULL || one->given.gift.hold != other->given.gift.hold) {
+        return one == NULL || one->given.gift.hold < other->given.gift.hold ? other : one;
+    }
+    return one->given.kept.is.nbytes < other->given.kept.is.nbytes ? other : one;
+}
+
+bool
+addresses_of_block(const void *block, uint64_t bytes, uint64_t serial, given_address *out)
+{
+    const known_address *best = NULL;
+    size_t first = first_way((uintptr_t)block);
+    for (size_t i = first; i < first + WAYS && ways[i] != 0; i++) { /* mostly the block's own start */
+        const known_address *entry = &known[ways[i] - 1];
+        best = entry->serial == serial ? better_known(best, entry) : best;
+    }
+    uintptr_t start = (uintptr_t)block;
+    for (size_t i = 0; best == NULL && i < known_used; i++) {
+        if (lows[i] - start < bytes && known[i].serial == serial) {
+            best = &known[i];
+        }
+    }
+    if (best == NULL || best->given.gift.hold == ADDRESS_KEPT) {
+        return false;
+    }
+    out->gift = best->given.gift;
+    out->passed = best->given.passed;
+    addresses_copy_layout(&out->kept, &best->given.kept);
+    return true;
 }
 
 /* Whether entry `index` may speak for an address beside `best`, the largest that did so far. */
 static bool
-agree(const known_address **best, size_t index)
+agree(known_address **best, size_t index)
 {
-    const known_address *entry = &known[index];
+    known_address *entry = &known[index];
     if (!still_lives(entry)) {
         return true;
     }
-    if (*best != NULL && !same_kind(&(*best)->kept.is, &entry->kept.is)) {
+    if (*best != NULL && !same_kind(&(*best)->given.kept.is, &entry->given.kept.is)) {
         return false;
     }
-    if (*best == NULL || entry->kept.is.nbytes > (*best)->kept.is.nbytes) {
+    if (*best == NULL || entry->given.kept.is.nbytes > (*best)->given.kept.is.nbytes) {
         *best = entry;
     }
     return true;
 }
 
 static bool
-find_exact(uintptr_t address, const known_address **best)
+find_exact(uintptr_t address, known_address **best)
 {
     size_t first = first_way(address);
     for (size_t i = first; i < first + WAYS; i++) {
@@ -261,7 +332,7 @@ find_exact(uintptr_t address, const known_address **best)
             break;
         }
         size_t index = (size_t)ways[i] - 1;
-        if ((uintptr_t)known[index].kept.is.data == address && !agree(best, index)) {
+        if ((uintptr_t)known[index].given.kept.is.data == address && !agree(best, index)) {
             return false;
         }
     }
@@ -269,7 +340,7 @@ find_exact(uintptr_t address, const known_address **best)
 }
 
 static bool
-find_interior(uintptr_t address, const known_address **best)
+find_interior(uintptr_t address, known_address **best)
 {
     uintptr_t *miss = &misses[hash_of(address) & (MISSES - 1)];
     if (address < lowest || address >= highest || *miss == address) {
@@ -296,21 +367,42 @@ addresses_find(uintptr_t address, enum address_match match, kept_layout *out)
     if (address < LOWEST_ADDRESS || notes == 0) {
         return false;
     }
-    const known_address *best = NULL;
+    known_address *best = NULL;
     bool clear = find_exact(address, &best);
     if (clear && best == NULL && match == ADDRESS_INTERIOR) {
         clear = find_interior(address, &best);
     }
-    if (!clear || best == NULL) {
+    if (best == NULL) {
+        return quarantine_find(address, match, out);
+    }
+    if (!clear) {
         return false;
     }
-    copy_kept(out, &best->kept);
+    best->given.passed = true;
+    addresses_copy_layout(out, &best->given.kept);
     return true;
+}
+
+uintptr_t
+addresses_memory_end(uintptr_t address)
+{
+    for (size_t i = 0; i < known_used; i++) {
+        const known_address *entry = &known[i];
+        if (address < lows[i] || address >= highs[i] || entry->serial == 0 || !still_lives(entry)) {
+            continue;
+        }
+        uint64_t bytes = allocations_bytes(entry->block);
+        if (bytes != 0) {
+            return (uintptr_t)entry->block + bytes;
+        }
+    }
+    return 0;
 }
 
 void
 addresses_forget(void)
 {
+    quarantine_end();
     for (size_t i = 0; i < known_used; i++) {
         Py_CLEAR(known[i].holder);
     }

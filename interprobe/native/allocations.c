@@ -272,10 +272,24 @@ allocations_latest(void)
     return __atomic_load_n(&serials, __ATOMIC_RELAXED);
 }
 
+/* Whether some watcher has made room. */
+static bool
+watchers_relent(void)
+{
+    bool any = false;
+    for (block_watcher *each = watchers; each != NULL; each = each->next) {
+        any = (each->relent != NULL && each->relent()) || any;
+    }
+    return any;
+}
+
 static void *
 probed_malloc(void *ctx, size_t size)
 {
     void *data = backing_malloc(ctx, size);
+    if (data == NULL && watchers_relent()) {
+        data = backing_malloc(ctx, size);
+    }
     note_start(data, size);
     return data;
 }
@@ -284,15 +298,30 @@ static void *
 probed_calloc(void *ctx, size_t nelem, size_t elsize)
 {
     void *data = backing_calloc(ctx, nelem, elsize);
+    if (data == NULL && watchers_relent()) {
+        data = backing_calloc(ctx, nelem, elsize);
+    }
     note_start(data, nelem * elsize);
     return data;
 }
 
-/* A realloc of a block whose end is waited for: always into a new one. */
+/* Whether a realloc has to move the block because its end is waited for. What shrinks stays where it
+ * is: a program that goes on using its address must not notice us. */
+static bool
+must_move(const block *old, size_t size)
+{
+    return (old->marks & ~(uint64_t)BLOCK_ADDRESS_GIVEN) != 0 ||
+           (old->marks != 0 && size > old->bytes);
+}
+
+/* A realloc of a block whose end is waited for: into a new one. */
 static void *
 moved_block(void *ctx, const block *old, size_t size)
 {
     void *data = backing_malloc(ctx, size);
+    if (data == NULL && watchers_relent()) {
+        data = backing_malloc(ctx, size);
+    }
     if (data != NULL) {
         memcpy(data, old->data, old->bytes < size ? old->bytes : size);
         if (!taken_over(old)) {
@@ -308,10 +337,13 @@ probed_realloc(void *ctx, void *old, size_t size)
     /* Ended first: once realloc returns, another thread may hold the old address. */
     block ended = note_end(old);
     void *data;
-    if (ended.marks != 0) {
+    if (must_move(&ended, size)) {
         data = moved_block(ctx, &ended, size);
     } else {
         data = backing_realloc(ctx, old, size);
+        if (data == NULL && watchers_relent()) {
+            data = backing_realloc(ctx, old, size);
+        }
     }
     if (data != NULL) {
         note_start(data, size);

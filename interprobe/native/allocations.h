@@ -36,9 +36,13 @@ typedef struct block_watcher {
     /* The block still has its contents, and nobody else holds it any more; the ledgers count it as
      * freed already. True: the watcher has taken it over, and gives it back by
      * allocations_give_back. Where the block is being moved (realloc), its contents are copied and
-     * the old block ends like any other. Called without the ledger's lock, perhaps without the GIL,
+     * the old block ends like any other; one that shrinks and whose address was given away stays
+     * where it is, as it would unwatched, and its end is not told. Called without the ledger's lock, perhaps without the GIL,
      * from any thread: must not touch Python then (frames_thread_attached tells). */
     bool (*ending)(void *data, uint64_t bytes, uint64_t serial);
+    /* Memory is out: gives back what it has taken over, and says whether that was anything. Called as
+     * `ending` is. NULL: nothing is ever taken over. */
+    bool (*relent)(void);
     struct block_watcher *next;
 } block_watcher;
 

@@ -8,8 +8,10 @@
  * Not seen: extensions that read the array's struct (PyArray_DATA; pybind11's array_t, f2py).
  */
 #include "addresses.h"
+#include "bare_addresses.h"
 #include "frames.h"
 #include "ledger.h"
+#include "masks.h"
 #include "origin.h"
 #include "probe.h"
 #include "thread_local.h"
@@ -36,24 +38,38 @@ static PyMethodDef *dlpack;
 static THREAD_LOCAL const char *manner_in_progress = NULL;
 
 /* Whether what a borrower is given may come back as a bare address: Python code can take it from a
- * ctypes object, and cffi casts it to a number. A compiled module keeps what it asked for. */
-static bool
-may_leak_address(uint32_t borrower)
+ * ctypes object (LEAKS), and cffi casts it to a number or to a pointer that keeps nothing alive
+ * (CASTS). A compiled module keeps what it asked for. */
+enum leak { UNKNOWN, KEEPS, LEAKS, CASTS };
+
+static enum leak
+address_leak(uint32_t borrower)
 {
-    enum { UNKNOWN, KEEPS, LEAKS };
     static uint8_t answers[256]; /* by borrower; beyond these each is looked at anew */
     if (borrower == 0) {
-        return true;
+        return LEAKS;
     }
     if (borrower < sizeof answers && answers[borrower] != UNKNOWN) {
-        return answers[borrower] == LEAKS;
+        return answers[borrower];
     }
     const origin *known = origin_get(borrower);
-    bool leaks = known == NULL || strstr(known->library, "/_cffi_backend") != NULL;
-    if (borrower < sizeof answers) {
-        answers[borrower] = leaks ? LEAKS : KEEPS;
+    enum leak leak = known == NULL ? LEAKS : KEEPS;
+    if (known != NULL && strstr(known->library, "/_cffi_backend") != NULL) {
+        leak = CASTS;
     }
-    return leaks;
+    if (borrower < sizeof answers) {
+        answers[borrower] = leak;
+    }
+    return leak;
+}
+
+static enum address_hold
+hold_of(const char *manner, enum leak leak)
+{
+    if (manner == manners[RAW_INTERFACE]) {
+        return ADDRESS_BARE;
+    }
+    return manner == manners[RAW_CTYPES] || leak == CASTS ? ADDRESS_HELD : ADDRESS_KEPT;
 }
 
 static __attribute__((noinline)) void
@@ -88,9 +104,16 @@ observe(PyObject *self, const char *manner, int requested, void *caller)
         .manner = manner,
         .given = &given,
     };
-    ledger_book_borrow(&event, NULL);
-    if (may_leak_address((uint32_t)event.key.origin)) {
-        addresses_note(array, &given);
+    record_ticket ticket;
+    bool is_plain = PyArray_CheckExact(array);
+    ledger_book_borrow(&event, is_plain ? NULL : &ticket);
+    if (!is_plain) {
+        masks_book_borrow(&ticket, array);
+    }
+    enum leak leak = address_leak((uint32_t)event.key.origin);
+    if (leak != KEEPS) {
+        const address_gift gift = {manner, hold_of(manner, leak), at.user != 0 ? at.user : at.here};
+        addresses_note(array, &given, &gift);
     }
 }
 
@@ -243,6 +266,7 @@ uninstall(void)
         wrapper->d_wrapped = (void *)original_getbuffer;
     }
     replace_in(&PyArray_Type, probed_getbuffer, original_getbuffer);
+    bare_addresses_uninstall();
     addresses_forget();
 }
 
@@ -300,6 +324,7 @@ install(void)
         wrapper->d_wrapped = (void *)probed_getbuffer;
     }
     replace_in(&PyArray_Type, original_getbuffer, probed_getbuffer);
+    bare_addresses_install();
     return 0;
 }
 
@@ -330,6 +355,7 @@ visit_slots(slot_visitor visit, void *context)
         visit(manners[i], definition == NULL ? NULL : (void *)definition->get, context);
     }
     PyMethodDef *method = dlpack_method();
+    bare_addresses_visit(visit, context);
     visit("ndarray.__dlpack__", method == NULL ? NULL : (void *)method->ml_meth, context);
     visit_subclasses(&PyArray_Type, visit, context);
 }

@@ -10,6 +10,7 @@
 /* A call that is about to begin. Valid while `before` runs. */
 typedef struct {
     const callee *to;
+    uint64_t serial;                /* of the crossing: crossings_innermost while it is in flight */
     const call_ticket *ticket;      /* is_first: what holds for all calls of the record is booked now */
     int count;                      /* of `arguments`; the first `given` are the call's own */
     int given;

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "copies.h"
 #include "fresh_arrays.h"
+#include "masks.h"
 #include "operations.h"
 #include "probe.h"
 
@@ -58,6 +59,9 @@ observe(const char *mechanism, PyObject *source, PyObject *result, int flags, ui
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     if (PyArray_Check(source)) {
+        if (!PyArray_CheckExact(source)) {
+            masks_converted(source, result);
+        }
         copies_of_array(&done, (PyArrayObject *)source, array);
     } else {
         copies_of_object(&done, source, array);

@@ -11,34 +11,25 @@
 #define _GNU_SOURCE
 #include "extension_functions.h"
 
-#include "address_map.h"
+#include "cffi_objects.h"
 #include "crossings.h"
+#include "extension_records.h"
 #include "frames.h"
 
 #include <dlfcn.h>
 #include <string.h>
 
-/* What every CData object begins with. Checked when cffi arrives. */
-typedef struct {
-    PyObject_HEAD
-    PyObject *c_type;
-    char *c_data;
-} cdata_object;
-
 enum { TYPES = 16 };
-enum kind { NO_FUNCTION = 1, FUNCTION = 2 };
+
+const char cffi_binding[] = "cffi";
 
 static bool tried;                  /* since the recording started */
 static PyTypeObject *lib_type;      /* borrowed: static types of _cffi_backend, never unloaded */
-static PyTypeObject *buffer_type;   /* CData that ffi.from_buffer makes */
 static getattrofunc original_getattro;
 static bool getattro_patched;
 static PyTypeObject *called_types[TYPES]; /* _CDataBase and what inherits its tp_call */
 static int called_types_used;
 static ternaryfunc original_call;
-static PyObject *typeof_function;   /* _cffi_backend.typeof */
-static address_map kinds;           /* C type object -> enum kind */
-static PyObject *kept;              /* list: keeps those C types alive */
 
 static void
 watch_attribute(PyObject *lib, PyObject *attribute)
@@ -47,7 +38,7 @@ watch_attribute(PyObject *lib, PyObject *attribute)
         ((PyCFunctionObject *)attribute)->m_self == lib) {
         PyCFunctionObject *builtin = (PyCFunctionObject *)attribute;
         const found_in where = {.module = "cffi", .name = builtin->m_ml->ml_name};
-        extension_definition_watch(builtin->m_ml, attribute, "cffi", &where);
+        extension_definition_watch(builtin->m_ml, attribute, cffi_binding, &where);
     }
 }
 
@@ -74,50 +65,56 @@ visit_part_of_lib(PyObject *part, void *lib)
     return 0;
 }
 
-static int
-visit_for_array(PyObject *part, void *found)
-{
-    PyObject **array = found;
-    if (*array == NULL && PyArray_Check(part)) {
-        *array = part;
-    }
-    return 0;
-}
-
-PyArrayObject *
-cffi_array_behind(PyObject *argument)
-{
-    PyObject *array = NULL;
-    if (buffer_type != NULL && Py_IS_TYPE(argument, buffer_type)) {
-        buffer_type->tp_traverse(argument, visit_for_array, &array);
-    }
-    return (PyArrayObject *)Py_XNewRef(array);
-}
-
 /* Whether a CData object points to a function; others are called in error. */
 static bool
 is_function(PyObject *object)
 {
-    PyObject *type = ((cdata_object *)object)->c_type;
-    uint64_t kind = address_map_get(&kinds, (uintptr_t)type);
-    if (kind != 0) {
-        return kind == FUNCTION;
-    }
-    PyObject *described = PyObject_CallOneArg(typeof_function, object);
-    PyObject *word = described == NULL ? NULL : PyObject_GetAttrString(described, "kind");
-    kind = word != NULL && PyUnicode_Check(word) &&
-           PyUnicode_CompareWithASCIIString(word, "function") == 0 ? FUNCTION : NO_FUNCTION;
-    if (kept == NULL) {
-        kept = PyList_New(0);
-    }
-    if (kept != NULL && PyList_Append(kept, type) == 0) {
-        address_map_set(&kinds, (uintptr_t)type, kind);
-    }
-    Py_XDECREF(word);
-    Py_XDECREF(described);
-    PyErr_Clear();
-    return kind == FUNCTION;
+    const cffi_type *type = cffi_type_of(object);
+    return type != NULL && type->kind == CFFI_FUNCTION;
 }
+
+static bool
+integer_of(PyObject *argument, int64_t *value)
+{
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        *value = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return !overflow;
+    }
+    const cffi_type *type = cffi_type_of(argument);
+    if (type == NULL || type->kind != CFFI_INTEGER) {
+        return false;
+    }
+    call_integers found;
+    found.count = found.position = 0;
+    integers_add_at(&found, cffi_address(argument), type->size, type->is_signed, BY_VALUE);
+    if (found.count == 1) {
+        *value = found.of[0].value;
+    }
+    return found.count == 1;
+}
+
+static size_t
+element_of(PyObject *argument)
+{
+    const cffi_type *type = cffi_type_of(argument);
+    bool points = type != NULL && (type->kind == CFFI_POINTER || type->kind == CFFI_ARRAY);
+    return points && type->item != NULL && type->item->size > 1 ? (size_t)type->item->size : 0;
+}
+
+static bool
+calls_back(PyObject *argument)
+{
+    const cffi_type *type = cffi_type_of(argument);
+    return type != NULL && type->kind == CFFI_FUNCTION;
+}
+
+const foreign_binding cffi_handing_over = {
+    .address = cffi_address_of,
+    .integer = integer_of,
+    .element = element_of,
+    .calls_back = calls_back,
+};
 
 static void
 resolve_call(call_event *event, void *context)
@@ -128,6 +125,61 @@ resolve_call(call_event *event, void *context)
         event->library = info.dli_fname;
         event->function = info.dli_sname;
     }
+    const cffi_type *type = cffi_type_of(call->callable);
+    cffi_declare(event, type == NULL ? NULL : type->object, call->arguments);
+}
+
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    const cffi_type *type = cffi_type_of(to->callable);
+    return type != NULL && cffi_record_text(to->arguments[position], type->object, position, out);
+}
+
+/* The FFI object of a compiled module's `lib`, which alone knows the types of its functions. */
+static int
+visit_for_ffi(PyObject *part, void *found)
+{
+    PyObject **ffi = found;
+    if (*ffi == NULL && strcmp(Py_TYPE(part)->tp_name, "_cffi_backend.FFI") == 0) {
+        *ffi = part;
+    }
+    return 0;
+}
+
+/* The type of a function of a `lib`: a new reference, or NULL; leaves no exception. */
+static PyObject *
+type_of_lib_function(const watched_call *call)
+{
+    PyObject *lib = call->to.callable, *ffi = NULL;
+    if (lib == NULL || lib_type == NULL || !Py_IS_TYPE(lib, lib_type)) {
+        return NULL;
+    }
+    lib_type->tp_traverse(lib, visit_for_ffi, &ffi);
+    PyObject *function = ffi == NULL ? NULL : PyObject_GetAttrString(lib, call->facts->name);
+    PyObject *type = function == NULL ? NULL : PyObject_CallMethod(ffi, "typeof", "O", function);
+    Py_XDECREF(function);
+    PyErr_Clear();
+    return type;
+}
+
+void
+cffi_resolve_lib_call(call_event *event, void *context)
+{
+    const watched_call *call = context;
+    extension_resolve(event, context);
+    PyObject *type = type_of_lib_function(call);
+    cffi_declare(event, type, call->to.arguments);
+    Py_XDECREF(type);
+}
+
+bool
+cffi_lib_declared_record(const callee *to, int position, record_text *out)
+{
+    PyObject *type = type_of_lib_function((const watched_call *)to);
+    bool found = cffi_record_text(to->arguments[position], type, position, out);
+    Py_XDECREF(type);
+    return found;
 }
 
 static PyObject *
@@ -138,12 +190,17 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         return original_call(object, args, keywords);
     }
     const callee to = {
-        .binding = "cffi",
-        .function = (uint64_t)(uintptr_t)((cdata_object *)object)->c_data,
+        .binding = cffi_binding,
+        .function = (uint64_t)(uintptr_t)cffi_address(object),
         .callable = object,
         .arguments = PySequence_Fast_ITEMS(args),
         .count = PyTuple_GET_SIZE(args),
         .array_behind = extension_array_behind,
+        .layouts_behind = cffi_layouts_behind,
+        .address_of = cffi_address_of,
+        .integers_behind = cffi_integers_behind,
+        .foreign = &cffi_handing_over,
+        .declared_record = declared_record,
         .resolve = resolve_call,
     };
     crossing now;
@@ -155,24 +212,6 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
     return result;
 }
 
-/* FFI().cast("void *", 0x1234) has that address where it is expected. */
-static bool
-objects_are_as_expected(PyObject *backend)
-{
-    PyObject *type = PyObject_GetAttrString(backend, "FFI");
-    PyObject *ffi = type == NULL ? NULL : PyObject_CallNoArgs(type);
-    PyObject *pointer = ffi == NULL ? NULL : PyObject_CallMethod(ffi, "cast", "si", "void *", 0x1234);
-    bool same = pointer != NULL && ((cdata_object *)pointer)->c_data == (char *)0x1234;
-    PyObject *described = !same ? NULL : PyObject_CallOneArg(typeof_function, pointer);
-    same = described != NULL && ((cdata_object *)pointer)->c_type == described;
-    Py_XDECREF(described);
-    Py_XDECREF(pointer);
-    Py_XDECREF(ffi);
-    Py_XDECREF(type);
-    PyErr_Clear();
-    return same;
-}
-
 /* Notes a type and its subclasses, where they share the base's tp_call. */
 static void
 collect_types(PyTypeObject *type)
@@ -180,9 +219,6 @@ collect_types(PyTypeObject *type)
     if (called_types_used < TYPES && type->tp_call == original_call &&
         !PyType_HasFeature(type, Py_TPFLAGS_BASETYPE)) {
         called_types[called_types_used++] = type;
-    }
-    if (strcmp(type->tp_name, "_cffi_backend.__CDataFromBuf") == 0) {
-        buffer_type = type;
     }
     PyObject *subclasses = PyObject_CallMethod((PyObject *)type, "__subclasses__", NULL);
     for (Py_ssize_t i = 0; subclasses != NULL && i < PyList_GET_SIZE(subclasses); i++) {
@@ -229,10 +265,9 @@ cffi_calls_arrive(void)
         return backend == NULL;
     }
     tried = true;
-    Py_XSETREF(typeof_function, PyObject_GetAttrString(backend, "typeof"));
     PyObject *lib = PyObject_GetAttrString(backend, "Lib");
     PyErr_Clear();
-    if (typeof_function != NULL && PyType_Check(base) && objects_are_as_expected(backend)) {
+    if (PyType_Check(base) && cffi_objects_arrive(backend, (PyTypeObject *)base)) {
         original_call = unhooked((void *)original_call, (void *)((PyTypeObject *)base)->tp_call,
                                  (void *)probed_call);
         collect_types((PyTypeObject *)base);
@@ -266,8 +301,7 @@ cffi_calls_restore(void)
                      (void *)original_getattro);
         getattro_patched = false;
     }
-    address_map_clear(&kinds);
-    Py_CLEAR(kept);
+    cffi_objects_forget();
     tried = false;
 }
 

@@ -10,6 +10,7 @@
 #include "copies.h"
 #include "operations.h"
 #include "probe.h"
+#include "unowned_memory.h"
 
 #include <numpy/arrayscalars.h>
 #include <string.h>
@@ -39,11 +40,12 @@ typedef struct {
     X(9, {"ndarray.flatten", "flatten", true, true, true, 'c', 0, -2})                         \
     X(10, {"ndarray.tobytes", "tobytes", true, true, false, 'c', 0, -2})                       \
     X(11, {"ndarray.__copy__", "__copy__", true, true, false, 'k', -2, -2})                    \
-    X(12, {"numpy.copyto", "copyto", false, true, false, 'k', -2, -2})
+    X(12, {"numpy.copyto", "copyto", false, true, false, 'k', -2, -2})                         \
+    X(13, {"numpy.frombuffer", "frombuffer", false, false, false, 'k', -2, -2})
 
 #define ENTRY(index, ...) [index] = __VA_ARGS__,
 static const mechanism mechanisms[] = {MECHANISMS(ENTRY)};
-enum { MECHANISM_COUNT = sizeof mechanisms / sizeof mechanisms[0], COPYTO = 12 };
+enum { MECHANISM_COUNT = sizeof mechanisms / sizeof mechanisms[0], COPYTO = 12, FROMBUFFER = 13 };
 
 static PyMethodDef *definitions[MECHANISM_COUNT]; /* NumPy's own, static in its module */
 static PyCFunction originals[MECHANISM_COUNT];    /* set once, for the life of the process */
@@ -163,7 +165,8 @@ look_at(int index, PyObject *self, const call_arguments *call, PyObject *result,
         observe_copyto(&done, call);
         return;
     }
-    PyObject *subject = how->method ? self : argument(call, 0, index == 0 ? "object" : "a");
+    const char *parameter = index == 0 ? "object" : index == FROMBUFFER ? "buffer" : "a";
+    PyObject *subject = how->method ? self : argument(call, 0, parameter);
     if (subject == NULL || subject == result) {
         return;
     }
@@ -184,6 +187,7 @@ look_at(int index, PyObject *self, const call_arguments *call, PyObject *result,
         }
     } else if (PyArray_Check(result)) {
         copies_of_object(&done, subject, (PyArrayObject *)result);
+        unowned_memory_wrapped((PyArrayObject *)result, how->mechanism);
     }
 }
 

@@ -3,8 +3,11 @@
 
 #include "allocations.h"
 #include "clock.h"
+#include "converted_blocks.h"
 #include "crossings.h"
 #include "frames.h"
+#include "libraries.h"
+#include "lossy_casts.h"
 #include "operations.h"
 #include "origin.h"
 #include "wrappers.h"
@@ -116,9 +119,44 @@ hash_sample(const layout *in)
     return hash ^ hash >> 33;
 }
 
+/* Both arrays of a copy, where they are known. */
+typedef struct {
+    PyArrayObject *source, *result;
+} copied_arrays;
+
+/* Whether native code asked for a copy also of what fits: to work on, not for the program to see. What
+ * f2py's wrappers say does not tell: they ask for a copy only after they have found what is lacking. */
+static bool
+wants_copy_of_its_own(const conversion *done)
+{
+    if (!(done->demanded & NPY_ARRAY_OWNDATA)) {
+        return false;
+    }
+    native_library *library = library_at((const void *)(uintptr_t)done->caller);
+    return library == NULL || strcmp(library_toolkit(library), "f2py") != 0;
+}
+
+/* Looks at what the copy did to the elements, and follows it where a requirement made it. */
+static void
+look_closer(const record_ticket *ticket, const conversion *done, const copy_key *key,
+            const position *at, const layout *source, const layout *result,
+            const copied_arrays *arrays)
+{
+    /* A cast that the user's own line asks for is the user's decision. */
+    bool by_user = key->origin == 0 && at->here == at->user;
+    if ((key->kind & KIND_CAST) && !by_user && done->traversal == 0) {
+        bool by_native = strncmp(done->mechanism, "PyArray_", 8) == 0;
+        lossy_casts_compare(ticket, source, result, arrays->source, at, by_native);
+    }
+    if (!done->existing && !done->asked_for && (key->unmet & ~UNMET_OWNDATA) != 0 &&
+        !wants_copy_of_its_own(done)) {
+        converted_blocks_follow(ticket, at, source, result, arrays->source, arrays->result);
+    }
+}
+
 static void
 book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, const layout *source,
-     const layout *result, uint64_t identity)
+     const layout *result, uint64_t identity, const copied_arrays *arrays)
 {
     copy_event event;
     memset(&event, 0, sizeof event);
@@ -172,7 +210,11 @@ book(const conversion *done, unsigned kind, unsigned unmet, bool asked_for, cons
     event.source_identity = identity;
     event.contents = identity ? hash_sample(result) : 0;
     crossings_count_copy(event.bytes);
-    ledger_book_copy(&event, NULL);
+    record_ticket ticket;
+    ledger_book_copy(&event, &ticket);
+    if (arrays != NULL) {
+        look_closer(&ticket, done, key, &at, source, result, arrays);
+    }
 }
 
 void
@@ -196,7 +238,7 @@ copies_of_array(const conversion *done, PyArrayObject *source, PyArrayObject *re
     /* What fills an array that was there before is no conversion: no requirement forced it. */
     unsigned unmet = done->existing ? 0 : unmet_requirements(&from, &to, done->demanded);
     book(done, kind_of_transfer(&from, &to, done->traversal), unmet, done->asked_for, &from, &to,
-         identity_of(source));
+         identity_of(source), &(copied_arrays){source, result});
 }
 
 void
@@ -215,7 +257,7 @@ copies_of_transfer(const conversion *done, const layout *source, const layout *r
         unmet = unmet_requirements(source, result, demanded);
     }
     book(done, kind, unmet, done->asked_for, source, result,
-         operand == NULL ? 0 : identity_of(operand));
+         operand == NULL ? 0 : identity_of(operand), NULL);
 }
 
 void
@@ -228,14 +270,15 @@ copies_of_writeback(const conversion *done, PyArrayObject *source, PyArrayObject
         return;
     }
     unsigned kind = kind_of_transfer(&from, &to, 0) & ~(unsigned)KIND_DUPLICATE;
-    book(done, KIND_WRITEBACK | kind, 0, false, &from, &to, identity_of(source));
+    book(done, KIND_WRITEBACK | kind, 0, false, &from, &to, identity_of(source),
+         &(copied_arrays){source, result});
 }
 
 void
 copies_of_gather(const conversion *done, const layout *source, const layout *result,
                  PyArrayObject *operand)
 {
-    book(done, KIND_GATHER, 0, done->asked_for, source, result, identity_of(operand));
+    book(done, KIND_GATHER, 0, done->asked_for, source, result, identity_of(operand), NULL);
 }
 
 void
@@ -250,7 +293,7 @@ copies_to_bytes(const conversion *done, PyArrayObject *source, PyObject *bytes)
     }
     /* The bytes follow the order that was asked for: what is contiguous that way is not rewritten. */
     char order = done->demanded & NPY_ARRAY_F_CONTIGUOUS ? 'F' : 'C';
-    book(done, kind_of_transfer(&from, &to, order), 0, true, &from, &to, identity_of(source));
+    book(done, kind_of_transfer(&from, &to, order), 0, true, &from, &to, identity_of(source), NULL);
 }
 
 static bool
@@ -320,6 +363,7 @@ copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result
         layout to;
         layout_read(&to, result);
         /* The same sequence with the same numbers is told by its address and by the result. */
-        book(done, KIND_SEQUENCE, 0, false, NULL, &to, (uint64_t)(uintptr_t)source | 1);
+        book(done, KIND_SEQUENCE, 0, false, NULL, &to, (uint64_t)(uintptr_t)source | 1,
+             NULL);
     }
 }

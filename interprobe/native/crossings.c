@@ -40,6 +40,8 @@ mix(uint64_t hash, uint64_t word)
     return hash ^ (hash >> 32);
 }
 
+#define FREED 1 /* in a key: no living array is there */
+
 static uint64_t
 class_of(const layout *is)
 {
@@ -75,6 +77,7 @@ crossing_begin(crossing *now, const callee *to)
     for (int i = 0; i < given; i++) {
         held[i] = to->array_behind(to->arguments[i]);
         arguments[i].declared = NULL;
+        arguments[i].freed = 0;
         arguments[i].has_layout = held[i] != NULL;
         arguments[i].position = i;
         arguments[i].offset = -1;
@@ -94,10 +97,17 @@ crossing_begin(crossing *now, const callee *to)
                     *argument = (call_argument){.position = i, .offset = pointed[k].offset};
                     hash = mix(hash, (uint64_t)pointed[k].offset);
                     hash = mix(hash, class_of(&pointed[k].kept.is));
-                    event.bytes_borrowed += (uint64_t)pointed[k].kept.is.nbytes;
+                    uint64_t lent = (uint64_t)pointed[k].kept.is.nbytes;
+                    event.bytes_borrowed += pointed[k].kept.freed == 0 ? lent : 0;
                 }
-                argument->has_layout = true;
+                argument->has_layout = pointed[k].kept.freed == 0;
+                argument->freed = pointed[k].kept.freed;
                 argument->given = pointed[k].kept.is;
+                if (argument->freed != 0) {
+                    /* Where the binding names no types, that much is known. */
+                    argument->declared = PyLong_CheckExact(to->arguments[i]) ? "int" : NULL;
+                    hash = mix(mix(hash, class_of(&argument->given)), FREED);
+                }
             }
             used += found;
         }
@@ -109,7 +119,9 @@ crossing_begin(crossing *now, const callee *to)
     event.key.arguments = hash;
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
     now->to = to;
+    now->serial = ++chain->serials;
     const begun_call call = {.to = to,
+                             .serial = now->serial,
                              .ticket = &now->ticket,
                              .count = event.argument_count,
                              .given = given,
@@ -123,7 +135,6 @@ crossing_begin(crossing *now, const callee *to)
     for (int i = 0; i < given; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
-    now->serial = ++chain->serials;
     now->depth = chain->innermost < CHAIN ? ++chain->innermost : 0;
     if (now->depth != 0) {
         chain->links[now->depth] = (chain_link){now->serial, 0, 0};

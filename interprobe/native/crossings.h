@@ -3,7 +3,9 @@
 #define INTERPROBE_CROSSINGS_H
 
 #include "addresses.h"
+#include "call_integers.h"
 #include "ledger.h"
+#include "record_text.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,19 +18,50 @@ typedef struct {
 
 #define POINTED_LAYOUTS 16 /* of one call */
 
-/* What a binding knows of a call that is about to begin. */
+/* How a binding of plain C functions hands arguments over, for checks that compare them. All run with
+ * the GIL and no Python code, and leave a set exception set. */
 typedef struct {
+    /* The address that C gets for an argument with an array behind it; 0: that of its first element. */
+    uintptr_t (*address)(PyObject *argument);
+    /* Whether an argument is an integer, and which. */
+    bool (*integer)(PyObject *argument, int64_t *value);
+    /* Bytes of an element by the argument's own type, double * for instance; 0: it names none. */
+    size_t (*element)(PyObject *argument);
+    /* The same by the callee's declared prototype; 0: it has none, or takes raw memory. NULL: always. */
+    size_t (*declared_element)(PyObject *callable, Py_ssize_t position);
+    /* Bits that C gets of a Python integer at this position, below 0 where signed; 0: as many as it
+     * has, or the binding refuses it. NULL: always 0. */
+    int (*integer_bits)(PyObject *callable, Py_ssize_t position);
+    /* Whether C may call Python back through an argument. */
+    bool (*calls_back)(PyObject *argument);
+} foreign_binding;
+
+/* What a binding knows of a call that is about to begin. */
+typedef struct callee {
     const char *binding; /* ctypes, pybind11, ...: a static string */
     uint64_t function;   /* identifies the callee: its address, or that of its definition */
     PyObject *callable;
     PyObject *const *arguments; /* borrowed, `count` long */
     Py_ssize_t count;
+    PyObject *keywords; /* a tuple or dict of names, of the last arguments in its order; or NULL */
     /* The array behind an argument: a new reference, or NULL. Runs no Python code. */
     PyArrayObject *(*array_behind)(PyObject *argument);
     /* Fills `out`, up to `room`, for an argument without a live array, and returns how many; the
      * argument's own pointer comes first. NULL where the binding follows no addresses. Runs no
      * Python code. */
     int (*layouts_behind)(PyObject *argument, pointed_layout *out, int room);
+    /* The address that the callee gets for an argument; 0 where it gets a value. NULL where the binding
+     * hands over objects, of which the callee can ask anything. Runs no Python code. */
+    uintptr_t (*address_of)(PyObject *argument);
+    /* Adds the integers in an argument that is no array, and behind it. Not NULL where `address_of` is
+     * not. Runs no Python code. */
+    void (*integers_behind)(PyObject *argument, call_integers *out);
+    const foreign_binding *foreign; /* NULL: the callee takes Python objects */
+    /* The value of an argument that is a float of the binding's own making; NULL where it has none such. */
+    bool (*float_of)(PyObject *argument, double *value);
+    /* Writes the layout of the struct that an argument is declared to point to; false where it is none.
+     * NULL where the binding declares nothing. May run Python code; called once per record. */
+    bool (*declared_record)(const struct callee *to, int position, record_text *out);
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

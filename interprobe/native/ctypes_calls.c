@@ -38,7 +38,8 @@ resolve_call(call_event *event, void *context)
     }
     Py_XDECREF(name);
     PyObject *argtypes = argtypes_of->get(call->callable, argtypes_of->closure);
-    bool prototyped = argtypes != NULL && PyTuple_Check(argtypes);
+    /* As the program gave them: ctypes makes no tuple of a list. */
+    bool prototyped = argtypes != NULL && (PyTuple_Check(argtypes) || PyList_Check(argtypes));
     for (int i = 0; i < event->argument_count; i++) {
         call_argument *argument = (call_argument *)&event->arguments[i];
         PyObject *given = call->arguments[argument->position];
@@ -47,8 +48,8 @@ resolve_call(call_event *event, void *context)
             continue;
         }
         PyTypeObject *declared = NULL;
-        if (prototyped && i < PyTuple_GET_SIZE(argtypes)) {
-            PyObject *wanted = PyTuple_GET_ITEM(argtypes, i);
+        if (prototyped && i < PySequence_Fast_GET_SIZE(argtypes)) {
+            PyObject *wanted = PySequence_Fast_GET_ITEM(argtypes, i);
             declared = PyType_Check(wanted) ? (PyTypeObject *)wanted : NULL;
         }
         /* A typed pointer says more than the void pointer that the prototype makes of it. */
@@ -60,6 +61,59 @@ resolve_call(call_event *event, void *context)
     }
     Py_XDECREF(argtypes);
     PyErr_Clear();
+}
+
+/* What argtypes say of a position, borrowed; NULL: nothing. The function keeps its argtypes. */
+static PyObject *
+declared_at(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *argtypes = argtypes_of->get(callable, argtypes_of->closure);
+    bool declared =
+        argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes);
+    PyObject *wanted = declared ? PyTuple_GET_ITEM(argtypes, position) : NULL;
+    Py_XDECREF(argtypes);
+    return wanted;
+}
+
+/* Without argtypes, and beyond them, an integer is passed as a C int. */
+static int
+integer_bits(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *wanted = declared_at(callable, position);
+    if (wanted == NULL) {
+        return -8 * (int)sizeof(int);
+    }
+    return PyType_Check(wanted) ? ctypes_integer_bits((PyTypeObject *)wanted) : 0;
+}
+
+static size_t
+declared_element(PyObject *callable, Py_ssize_t position)
+{
+    PyObject *wanted = declared_at(callable, position);
+    return wanted != NULL && PyType_Check(wanted) ? ctypes_element_of_type((PyTypeObject *)wanted) : 0;
+}
+
+static const foreign_binding handing_over = {
+    .address = ctypes_address,
+    .integer = ctypes_integer,
+    .element = ctypes_element,
+    .declared_element = declared_element,
+    .integer_bits = integer_bits,
+    .calls_back = ctypes_calls_back,
+};
+
+static bool
+declared_record(const callee *to, int position, record_text *out)
+{
+    bool found = ctypes_record_text(Py_TYPE(to->arguments[position]), out);
+    PyObject *argtypes = found ? NULL : argtypes_of->get(to->callable, argtypes_of->closure);
+    if (argtypes != NULL && PyTuple_Check(argtypes) && position < PyTuple_GET_SIZE(argtypes)) {
+        PyObject *wanted = PyTuple_GET_ITEM(argtypes, position);
+        found = PyType_Check(wanted) && ctypes_record_text((PyTypeObject *)wanted, out);
+    }
+    Py_XDECREF(argtypes);
+    PyErr_Clear();
+    return found;
 }
 
 static PyObject *
@@ -76,6 +130,11 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .count = PyTuple_GET_SIZE(args),
         .array_behind = ctypes_array_behind,
         .layouts_behind = ctypes_layouts_behind,
+        .address_of = ctypes_address_of,
+        .integers_behind = ctypes_integers_behind,
+        .foreign = &handing_over,
+        .float_of = ctypes_float_of,
+        .declared_record = declared_record,
         .resolve = resolve_call,
     };
     crossing now;

@@ -27,16 +27,15 @@ typedef struct ctypes_object {
     PyObject *objects; /* what it keeps alive: an object, or a dict of them, or NULL */
 } ctypes_object;
 
-typedef enum { NOT_CTYPES, SIMPLE, POINTER, ARRAY, RECORD } ctypes_kind;
-
 static PyTypeObject *metatypes[5]; /* of the kinds SIMPLE, POINTER, ARRAY, Structure, Union */
 static PyTypeObject *reference_type; /* of what byref() returns */
 static Py_ssize_t reference_address, reference_object; /* offsets in such */
 static PyObject *size_of; /* ctypes.sizeof */
-static PyObject *name_arr, *name_as_parameter;
+static PyObject *name_arr, *name_as_parameter, *name_type;
+static PyTypeObject *function_meta; /* of what calls C, or is called back by it */
 
-static ctypes_kind
-kind_of_type(PyTypeObject *type)
+ctypes_kind
+ctypes_kind_of(PyTypeObject *type)
 {
     static const ctypes_kind kinds[] = {SIMPLE, POINTER, ARRAY, RECORD, RECORD};
     PyTypeObject *meta = Py_TYPE(type);
@@ -135,7 +134,7 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
         }
         return array;
     }
-    ctypes_kind kind = kind_of_type(Py_TYPE(keeper));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(keeper));
     if (kind == NOT_CTYPES) {
         return NULL;
     }
@@ -151,6 +150,37 @@ kept_array(PyObject *keeper, uintptr_t address, int depth)
         object = object->base;
     }
     return array;
+}
+
+bool
+ctypes_is_union(PyTypeObject *type)
+{
+    return PyType_IsSubtype(Py_TYPE(type), metatypes[4]);
+}
+
+PyTypeObject *
+ctypes_item_type(PyTypeObject *type)
+{
+    PyObject *item = _PyType_Lookup(type, name_type);
+    return item != NULL && PyType_Check(item) ? (PyTypeObject *)item : NULL;
+}
+
+Py_ssize_t
+ctypes_size_of(PyTypeObject *type)
+{
+    PyObject *size = PyObject_CallOneArg(size_of, (PyObject *)type);
+    Py_ssize_t bytes = size == NULL ? -1 : PyLong_AsSsize_t(size);
+    Py_XDECREF(size);
+    PyErr_Clear();
+    return bytes;
+}
+
+char
+ctypes_simple_code(PyTypeObject *type)
+{
+    PyObject *letter = ctypes_kind_of(type) == SIMPLE ? _PyType_Lookup(type, name_type) : NULL;
+    bool known = letter != NULL && PyUnicode_Check(letter) && PyUnicode_GET_LENGTH(letter) == 1;
+    return known ? (char)PyUnicode_READ_CHAR(letter, 0) : '\0';
 }
 
 /* The address that a call gets for a ctypes object; 0 where it gets the object's contents. */
@@ -192,7 +222,7 @@ ctypes_array_behind(PyObject *argument)
     if (type == reference_type) {
         return kept_array(referenced_object(argument), referenced_address(argument), KEEPER_DEPTH);
     }
-    ctypes_kind kind = kind_of_type(type);
+    ctypes_kind kind = ctypes_kind_of(type);
     PyArrayObject *array = NULL;
     if (kind == NOT_CTYPES) {
         if (PyArray_Check(argument)) {
@@ -224,6 +254,43 @@ owns_memory(const ctypes_object *object)
     return object->owns_value && object->value != NULL;
 }
 
+/* Whether nothing that `kept` refers to may hold `address`. */
+static bool
+keeps_nothing(PyObject *kept, uintptr_t address, int depth)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    if (kept == NULL || depth == 0) { /* what was cast before keeps itself, in a circle */
+        return true;
+    }
+    if (PyDict_CheckExact(kept)) {
+        bool nothing = true;
+        while (nothing && PyDict_Next(kept, &at, &key, &value)) {
+            nothing = keeps_nothing(value, address, depth - 1);
+        }
+        return nothing;
+    }
+    if (ctypes_kind_of(Py_TYPE(kept)) == NOT_CTYPES) {
+        return false; /* who knows what it owns */
+    }
+    bool nothing = true;
+    ctypes_object *object = (ctypes_object *)kept;
+    for (int i = 0; nothing && object != NULL; i++, object = object->base) {
+        bool holds = object->owns_value && address - (uintptr_t)object->value <
+                                               (uintptr_t)object->size;
+        nothing = i < KEEPER_DEPTH && !holds &&
+                  keeps_nothing(object->objects, address, depth - 1);
+    }
+    return nothing;
+}
+
+bool
+ctypes_owns_nothing(PyObject *object, uintptr_t address)
+{
+    return ctypes_kind_of(Py_TYPE(object)) != NOT_CTYPES &&
+           keeps_nothing(object, address, KEEPER_DEPTH);
+}
+
 /* The object whose memory a call can reach through an argument, borrowed, or NULL. */
 static ctypes_object *
 reached_object(PyObject *argument)
@@ -232,7 +299,7 @@ reached_object(PyObject *argument)
     if (Py_IS_TYPE(argument, reference_type)) {
         object = referenced_object(argument);
     }
-    ctypes_kind kind = object == NULL ? NOT_CTYPES : kind_of_type(Py_TYPE(object));
+    ctypes_kind kind = object == NULL ? NOT_CTYPES : ctypes_kind_of(Py_TYPE(object));
     if (kind == POINTER && object == argument) {
         uintptr_t address = passed_address(object, kind);
         PyObject *kept = ((ctypes_object *)object)->objects, *key, *value;
@@ -245,7 +312,7 @@ reached_object(PyObject *argument)
             if (!PyDict_Next(kept, &at, &key, &value)) {
                 break;
             }
-            if (kind_of_type(Py_TYPE(value)) != NOT_CTYPES &&
+            if (ctypes_kind_of(Py_TYPE(value)) != NOT_CTYPES &&
                 (uintptr_t)ctypes_value(value) == address) {
                 object = value;
             }
@@ -282,7 +349,7 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
     } else if (Py_IS_TYPE(argument, reference_type)) {
         address = referenced_address(argument);
         kind = RECORD;
-    } else if ((kind = kind_of_type(Py_TYPE(argument))) != NOT_CTYPES) {
+    } else if ((kind = ctypes_kind_of(Py_TYPE(argument))) != NOT_CTYPES) {
         address = passed_address(argument, kind);
     }
     if (room > 0 && address != 0 && addresses_find(address, ADDRESS_INTERIOR, &out->kept)) {
@@ -294,12 +361,124 @@ ctypes_layouts_behind(PyObject *argument, pointed_layout *out, int room)
 }
 
 uintptr_t
-ctypes_bare_address(PyObject *argument)
+ctypes_address_of(PyObject *argument)
 {
+    if (PyArray_Check(argument)) {
+        return (uintptr_t)PyArray_DATA((PyArrayObject *)argument);
+    }
     if (Py_IS_TYPE(argument, reference_type)) {
         return referenced_address(argument);
     }
-    return passed_address(argument, kind_of_type(Py_TYPE(argument)));
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
+    if (kind == NOT_CTYPES) {
+        PyTypeObject *type = Py_TYPE(argument);
+        bool may_hold = (type->tp_flags & Py_TPFLAGS_HEAPTYPE) || type->tp_dictoffset != 0;
+        PyArrayObject *array = may_hold ? array_attribute(argument, name_arr) : NULL; /* x.ctypes */
+        array = array != NULL || !may_hold ? array : array_attribute(argument, name_as_parameter);
+        uintptr_t address = array == NULL ? 0 : (uintptr_t)PyArray_DATA(array);
+        Py_XDECREF(array); /* the argument keeps it */
+        return address;
+    }
+    return kind == SIMPLE && ctypes_simple_code(Py_TYPE(argument)) != 'P' ? 0
+                                                                   : passed_address(argument, kind);
+}
+
+/* Adds the elements of a ctypes object that is an integer, or an array of such; false where it is none. */
+static bool
+add_elements(const ctypes_object *object, PyTypeObject *type, integer_manner manner,
+             call_integers *out)
+{
+    ctypes_kind kind = ctypes_kind_of(type);
+    Py_ssize_t count = 1;
+    if (kind == ARRAY) {
+        PyObject *element = _PyType_Lookup(type, name_type);
+        if (element == NULL || !PyType_Check(element) || object->length <= 0) {
+            return false;
+        }
+        type = (PyTypeObject *)element;
+        kind = ctypes_kind_of(type);
+        count = object->length;
+    }
+    char code = ctypes_simple_code(type);
+    if (code == '\0' || strchr("hHiIlLqQ", code) == NULL || object->value == NULL) {
+        return false;
+    }
+    Py_ssize_t size = object->size / count;
+    for (Py_ssize_t i = 0; i < count && i < MEMBERS_SCANNED; i++) {
+        integers_add_at(out, object->value + i * size, size, code >= 'a',
+                        count > 1 ? IN_A_ROW : manner);
+    }
+    return true;
+}
+
+void
+ctypes_integers_behind(PyObject *argument, call_integers *out)
+{
+    if (integers_add_number(out, argument) || argument == Py_None || PyFloat_CheckExact(argument)) {
+        return;
+    }
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
+    if (kind == SIMPLE) {
+        char code = ctypes_simple_code(Py_TYPE(argument));
+        if (!add_elements((ctypes_object *)argument, Py_TYPE(argument), BY_VALUE, out)) {
+            out->opaque |= code == 'P' && passed_address(argument, kind) != 0;
+        }
+        return;
+    }
+    const ctypes_object *reached = reached_object(argument);
+    if (reached == NULL) {
+        out->opaque |= kind == POINTER && passed_address(argument, kind) != 0;
+    } else if (!add_elements(reached, Py_TYPE(reached), BY_POINTER, out)) {
+        integers_add_words(out, reached->value, reached->size);
+    }
+}
+
+uintptr_t
+ctypes_address(PyObject *argument)
+{
+    if (Py_TYPE(Py_TYPE(argument)) == metatypes[1]) {
+        return word_at(((ctypes_object *)argument)->value); /* a typed pointer, as most are */
+    }
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        return overflow || number < 0 ? 0 : (uintptr_t)number;
+    }
+    if (Py_IS_TYPE(argument, reference_type)) {
+        return referenced_address(argument);
+    }
+    ctypes_kind kind = ctypes_kind_of(Py_TYPE(argument));
+    return kind == NOT_CTYPES ? 0 : passed_address(argument, kind);
+}
+
+PyObject *
+ctypes_referenced(PyObject *argument)
+{
+    return Py_IS_TYPE(argument, reference_type) ? referenced_object(argument) : NULL;
+}
+
+bool
+ctypes_calls_back(PyObject *argument)
+{
+    return Py_TYPE(Py_TYPE(argument)) == function_meta;
+}
+
+bool
+ctypes_float_of(PyObject *argument, double *value)
+{
+    const ctypes_object *is = (ctypes_object *)argument;
+    if (ctypes_kind_of(Py_TYPE(argument)) != SIMPLE || is->value == NULL) {
+        return false;
+    }
+    char code = ctypes_simple_code(Py_TYPE(argument));
+    float single;
+    if (code == 'f') {
+        memcpy(&single, is->value, sizeof single);
+        *value = (double)single;
+    } else if (code == 'd') {
+        memcpy(value, is->value, sizeof *value);
+    }
+    return code == 'f' || code == 'd';
 }
 
 /* An attribute that is a non-negative number, or -1; no exception. */
@@ -347,7 +526,7 @@ name_field(PyTypeObject *record, PyObject *field, Py_ssize_t offset, call_argume
 static void
 name_in_record(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
 {
-    for (PyTypeObject *each = type; each != NULL && kind_of_type(each) == RECORD;
+    for (PyTypeObject *each = type; each != NULL && ctypes_kind_of(each) == RECORD;
          each = each->tp_base) {
         PyObject *fields = PyObject_GetAttrString((PyObject *)each, "_fields_");
         PyObject *list = fields == NULL ? NULL : PySequence_Tuple(fields);
@@ -383,7 +562,7 @@ static void
 name_in_type(PyTypeObject *type, Py_ssize_t offset, call_argument *out, int depth)
 {
     out->declared = type->tp_name; /* lives as long as the argument's own type, which refers to it */
-    ctypes_kind kind = depth == 0 ? NOT_CTYPES : kind_of_type(type);
+    ctypes_kind kind = depth == 0 ? NOT_CTYPES : ctypes_kind_of(type);
     if (kind == RECORD) {
         name_in_record(type, offset, out, depth);
     } else if (kind == ARRAY) {
@@ -473,6 +652,12 @@ learn_metatypes(PyObject *module)
         metatypes[i] = (PyTypeObject *)Py_NewRef(Py_TYPE(base));
         Py_DECREF(base);
     }
+    PyObject *function = PyObject_GetAttrString(module, "CFuncPtr");
+    if (function == NULL) {
+        return false;
+    }
+    function_meta = (PyTypeObject *)Py_NewRef(Py_TYPE(function));
+    Py_DECREF(function);
     return metatypes[0] != &PyType_Type;
 }
 
@@ -494,7 +679,9 @@ ctypes_objects_initialise(void)
         size_of = PyObject_GetAttrString(module, "sizeof");
         name_arr = PyUnicode_InternFromString("_arr");
         name_as_parameter = PyUnicode_InternFromString("_as_parameter_");
-        initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL;
+        name_type = PyUnicode_InternFromString("_type_");
+        initialised = size_of != NULL && name_arr != NULL && name_as_parameter != NULL &&
+                      name_type != NULL;
     }
     Py_XDECREF(array);
     Py_XDECREF(type);

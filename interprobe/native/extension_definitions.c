@@ -54,7 +54,8 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
     PyObject *row[CALL_ARGUMENTS];
     PyObject *const *arguments = NULL;
     Py_ssize_t count = 0;
-    PyObject *names = NULL;
+    PyObject *names = NULL; /* of what follows the positional arguments */
+    PyObject *named = NULL; /* a tuple or dict of all names */
     switch (patched->convention) {
     case METH_O:
         row[0] = a;
@@ -71,6 +72,7 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
         if (b != NULL) {
             count = extension_in_a_row(row, a, b);
             arguments = row;
+            named = b;
         }
         break;
     case METH_FASTCALL:
@@ -90,11 +92,14 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
     default: /* METH_NOARGS */
         break;
     }
-    count += names == NULL ? 0 : PyTuple_GET_SIZE(names);
+    if (names != NULL) {
+        count += PyTuple_GET_SIZE(names);
+        named = names;
+    }
     crossing now;
     watched_call call;
-    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, NULL, arguments,
-                         count)) {
+    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, self, arguments,
+                         count, named)) {
         return call_original(patched, self, a, b, c, d);
     }
     PyObject *result = call_original(patched, self, a, b, c, d);

@@ -87,7 +87,7 @@ probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count,
     count += names == NULL ? 0 : PyTuple_GET_SIZE(names);
     watched_call call;
     if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)object, object, args,
-                         count)) {
+                         count, names)) {
         return original(object, args, flagged_count, names);
     }
     PyObject *result =
@@ -229,6 +229,7 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
             .arguments = PySequence_Fast_ITEMS(args),
             .count = PyTuple_GET_SIZE(args),
             .array_behind = extension_array_behind,
+            .layouts_behind = extension_layouts_behind,
             .resolve = patched->told_apart_by == TYPE ? extension_resolve : resolve_typed_call,
         },
         .facts = &patched->facts,
@@ -236,6 +237,7 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
     if (keywords != NULL && PyDict_GET_SIZE(keywords) > 0) {
         call.to.count = extension_in_a_row(row, args, keywords);
         call.to.arguments = row;
+        call.to.keywords = keywords;
     }
     crossing now;
     if (!crossing_begin(&now, &call.to)) {

@@ -5,6 +5,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "crossings.h"
 #include "libraries.h"
 #include "numpy_api.h"
 #include "probe.h"
@@ -77,11 +78,15 @@ void import_statements_visit(slot_visitor visit, void *context);
 /* The calls of functions that cffi makes at run time. */
 /* Does nothing until _cffi_backend is imported, and when it was done. False while it is half-way there. */
 bool cffi_calls_arrive(void);
-PyArrayObject *cffi_array_behind(PyObject *argument); /* a new reference, or NULL */
+extern const foreign_binding cffi_handing_over;
 void cffi_calls_restore(void);
 void cffi_calls_visit(slot_visitor visit, void *context);
 
 /* The array behind an argument of an extension function: a new reference, or NULL. */
 PyArrayObject *extension_array_behind(PyObject *argument);
+
+/* The freed array to whose memory a number or a cffi pointer leads: see callee.layouts_behind. A number
+ * that is the address of a living array is taken for a number. */
+int extension_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 
 #endif

@@ -1,6 +1,8 @@
 /* Names watched functions, and lays out the arguments of their calls. */
 #include "extension_records.h"
 
+#include "quarantine.h"
+
 #include <string.h>
 
 uint64_t extension_unwatched;
@@ -29,6 +31,24 @@ extension_array_behind(PyObject *argument)
     }
     return PyArray_Check(argument) ? (PyArrayObject *)Py_NewRef(argument)
                                    : cffi_array_behind(argument);
+}
+
+int
+extension_layouts_behind(PyObject *argument, pointed_layout *out, int room)
+{
+    if (room == 0 || quarantine_is_empty()) {
+        return 0;
+    }
+    uintptr_t address = 0;
+    if (PyLong_CheckExact(argument)) {
+        int overflow;
+        long long number = PyLong_AsLongLongAndOverflow(argument, &overflow);
+        address = overflow != 0 || number < 0 ? 0 : (uintptr_t)number;
+    } else {
+        address = cffi_address_of(argument);
+    }
+    out->offset = -1;
+    return address != 0 && quarantine_find(address, ADDRESS_INTERIOR, &out->kept);
 }
 
 void

@@ -2,6 +2,7 @@
 #ifndef INTERPROBE_EXTENSION_RECORDS_H
 #define INTERPROBE_EXTENSION_RECORDS_H
 
+#include "cffi_objects.h"
 #include "crossings.h"
 #include "extension_functions.h"
 
@@ -19,10 +20,16 @@ typedef struct {
     const function_facts *facts;
 } watched_call;
 
+extern const char cffi_binding[]; /* the binding of a cffi `lib`'s functions, by its address */
+
 extern uint64_t extension_unwatched; /* functions that found no place, since the installation */
 
 /* Names library and function of a watched_call: for callee.resolve. */
 void extension_resolve(call_event *event, void *context);
+
+/* The same for functions of a cffi `lib`, which is their calls' callable, with the types declared. */
+void cffi_resolve_lib_call(call_event *event, void *context);
+bool cffi_lib_declared_record(const callee *to, int position, record_text *out);
 
 /* Positional and keyword arguments of a call in one row of CALL_ARGUMENTS; those that find no room are
  * left out. Returns how many there are. */
@@ -39,8 +46,9 @@ void extension_definitions_visit(slot_visitor visit, void *context);
 /* Begins a crossing; `call` is the caller's storage, which must stay until crossing_end. */
 static inline bool
 extension_begin(crossing *now, watched_call *call, const function_facts *facts, uint64_t identity,
-                PyObject *callable, PyObject *const *arguments, Py_ssize_t count)
+                PyObject *callable, PyObject *const *arguments, Py_ssize_t count, PyObject *keywords)
 {
+    bool foreign = facts->binding == cffi_binding;
     Py_ssize_t selves = facts->takes_self && count > 0 ? 1 : 0;
     *call = (watched_call){
         .to = {
@@ -49,11 +57,21 @@ extension_begin(crossing *now, watched_call *call, const function_facts *facts, 
             .callable = callable,
             .arguments = arguments + selves,
             .count = count - selves,
+            .keywords = keywords,
             .array_behind = extension_array_behind,
+            .layouts_behind = extension_layouts_behind,
+            .foreign = foreign ? &cffi_handing_over : NULL,
             .resolve = extension_resolve,
         },
         .facts = facts,
     };
+    if (facts->binding == cffi_binding) {
+        call->to.layouts_behind = cffi_layouts_behind;
+        call->to.address_of = cffi_address_of;
+        call->to.integers_behind = cffi_integers_behind;
+        call->to.declared_record = cffi_lib_declared_record;
+        call->to.resolve = cffi_resolve_lib_call;
+    }
     return crossing_begin(now, &call->to);
 }
 

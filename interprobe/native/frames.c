@@ -12,6 +12,7 @@
 
 #include "frames.h"
 
+#include <opcode.h>
 #include <string.h>
 
 #if PY_VERSION_HEX < 0x030B0000 || PY_VERSION_HEX >= 0x030E0000
@@ -129,10 +130,9 @@ known_notes(PyCodeObject *code)
     return found;
 }
 
-position_key
-frames_position_key(void)
+static inline position_key
+key_of(_PyInterpreterFrame *frame)
 {
-    _PyInterpreterFrame *frame = complete_frame((_PyInterpreterFrame *)frames_current());
     if (frame == NULL) {
         return (position_key){NULL, NULL};
     }
@@ -141,6 +141,12 @@ frames_position_key(void)
 #else
     return (position_key){frame, frame->prev_instr};
 #endif
+}
+
+position_key
+frames_position_key(void)
+{
+    return key_of(complete_frame((_PyInterpreterFrame *)frames_current()));
 }
 
 static code_notes *
@@ -278,6 +284,7 @@ frames_locate(position *out)
     out->here = place_at(code, notes, _PyInterpreterFrame_LASTI(frame));
     if (notes->owner == OWNED_BY_USER) {
         out->user = out->here;
+        out->user_frame = frame;
         return;
     }
     for (int depth = 0; depth < WALK_LIMIT; depth++) {
@@ -289,6 +296,7 @@ frames_locate(position *out)
         notes = notes_of(code);
         if (notes != NULL && notes->owner == OWNED_BY_USER) {
             out->user = place_at(code, notes, _PyInterpreterFrame_LASTI(frame));
+            out->user_frame = frame;
             return;
         }
     }
@@ -302,6 +310,162 @@ frames_local(const position *at, int index)
         return NULL;
     }
     return frame->localsplus[index];
+}
+
+enum { VARIABLES_LOOKED_AT = 4096 };
+
+static bool
+any_of_dict(PyObject *names, bool (*is)(PyObject *, void *), void *context)
+{
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+    for (int i = 0; i < VARIABLES_LOOKED_AT && PyDict_Next(names, &at, &key, &value); i++) {
+        if (is(value, context)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+frames_user_holds(const position *at, bool (*is)(PyObject *, void *), void *context)
+{
+    _PyInterpreterFrame *frame = at->user_frame;
+    if (frame == NULL) {
+        return false;
+    }
+    PyCodeObject *code = code_of(frame);
+    for (int i = 0; i < code->co_nlocalsplus; i++) {
+        PyObject *value = frame->localsplus[i];
+        if (value != NULL && PyCell_Check(value)) {
+            value = PyCell_GET(value);
+        }
+        if (value != NULL && is(value, context)) {
+            return true;
+        }
+    }
+    PyObject *own = frame->f_locals, *global = frame->f_globals;
+    return (own != NULL && own != global && PyDict_Check(own) && any_of_dict(own, is, context)) ||
+           (global != NULL && PyDict_Check(global) && any_of_dict(global, is, context));
+}
+
+/* Instructions that look at no variable: what may stand between a call and the frame's end. */
+static bool
+looks_at_nothing(int opcode)
+{
+    switch (opcode) {
+    case CACHE:
+    case NOP:
+    case POP_TOP:
+    case PUSH_NULL:
+    case COPY:
+    case SWAP:
+    case LOAD_CONST:
+    case LOAD_GLOBAL: /* of the exception that reports a status */
+    case LOAD_ASSERTION_ERROR:
+    case UNARY_NOT:
+    case BUILD_STRING:
+    case RAISE_VARARGS:
+    case RETURN_VALUE:
+#ifdef PRECALL
+    case PRECALL:
+#endif
+#ifdef KW_NAMES
+    case KW_NAMES:
+#endif
+#ifdef RETURN_CONST
+    case RETURN_CONST:
+#endif
+#ifdef TO_BOOL
+    case TO_BOOL:
+#endif
+#ifdef FORMAT_VALUE
+    case FORMAT_VALUE:
+#endif
+#ifdef FORMAT_SIMPLE
+    case FORMAT_SIMPLE:
+#endif
+#ifdef POP_JUMP_IF_FALSE
+    case POP_JUMP_IF_FALSE:
+    case POP_JUMP_IF_TRUE:
+    case POP_JUMP_IF_NONE:
+    case POP_JUMP_IF_NOT_NONE:
+#endif
+#ifdef POP_JUMP_FORWARD_IF_FALSE
+    case POP_JUMP_FORWARD_IF_FALSE:
+    case POP_JUMP_FORWARD_IF_TRUE:
+    case POP_JUMP_FORWARD_IF_NONE:
+    case POP_JUMP_FORWARD_IF_NOT_NONE:
+#endif
+        return true;
+    default:
+        return false;
+    }
+}
+
+/* Whether what follows looks at nothing but the variable that the result is put into, to the end. */
+static bool
+only_returns(const unsigned char *bytes, Py_ssize_t units, Py_ssize_t next)
+{
+    int status = -1; /* the result's variable */
+    int functions = 0, constants = 0; /* loaded since: others lie on the stack from before */
+    bool first = true;
+    for (Py_ssize_t i = next; i < units; i++) {
+        int opcode = bytes[2 * i], argument = bytes[2 * i + 1];
+        if (opcode == CACHE || opcode == NOP) {
+            continue;
+        }
+        if (opcode == STORE_FAST && first) {
+            status = argument;
+#ifdef STORE_FAST_LOAD_FAST
+        } else if (opcode == STORE_FAST_LOAD_FAST && first && argument >> 4 == (argument & 15)) {
+            status = argument & 15;
+#endif
+        } else if (opcode == CALL) {
+            if (functions-- <= 0) {
+                return false;
+            }
+        } else if (opcode == COMPARE_OP || opcode == IS_OP) {
+            if (constants-- <= 0) {
+                return false;
+            }
+        } else if (!(opcode == LOAD_FAST && argument == status) && !looks_at_nothing(opcode)) {
+            return false;
+        }
+        functions += opcode == LOAD_GLOBAL;
+        constants += opcode == LOAD_CONST;
+        first = false;
+    }
+    return !first;
+}
+
+void
+frames_look_ahead(frame_outlook *out)
+{
+    memset(out, 0, sizeof *out);
+    _PyInterpreterFrame *frame = complete_frame((_PyInterpreterFrame *)frames_current());
+    if (frame == NULL) {
+        return;
+    }
+    out->caller = key_of(complete_frame(frame->previous));
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    PyCodeObject *code = code_of(frame);
+    PyObject *plain = PyCode_GetCode(code); /* without what the interpreter specialised */
+    if (plain != NULL && PyBytes_Check(plain)) {
+        const unsigned char *bytes = (const unsigned char *)PyBytes_AS_STRING(plain);
+        Py_ssize_t units = PyBytes_GET_SIZE(plain) / 2;
+        Py_ssize_t next = _PyInterpreterFrame_LASTI(frame) + 1;
+        while (next > 0 && next < units && bytes[2 * next] == CACHE) {
+            next++;
+        }
+        if (next > 0 && next < units) {
+            out->drops_result = bytes[2 * next] == POP_TOP;
+            out->returns = only_returns(bytes, units, next);
+        }
+    }
+    Py_XDECREF(plain);
+    PyErr_Restore(type, value, traceback);
 }
 
 const void *

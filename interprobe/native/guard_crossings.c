@@ -63,7 +63,7 @@ bare_address(const callee *to, PyObject *argument)
         PyErr_Restore(type, value, traceback);
         return address;
     }
-    return to->layouts_behind == ctypes_layouts_behind ? ctypes_bare_address(argument) : 0;
+    return to->foreign != NULL ? to->foreign->address(argument) : 0;
 }
 
 static void

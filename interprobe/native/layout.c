@@ -33,6 +33,7 @@ layout_read(layout *out, PyArrayObject *array)
         elements *= out->shape[i];
     }
     out->nbytes = elements * out->elsize;
+    out->hidden = 0;
     out->kind = out->descr->kind;
     out->byteorder = explicit_byteorder(out->descr, out->elsize);
     int flags = PyArray_FLAGS(array);

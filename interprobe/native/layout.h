@@ -18,6 +18,7 @@ typedef struct {
     char *data;               /* first element */
     npy_intp nbytes;          /* elements times item size */
     npy_intp elsize;          /* bytes */
+    npy_intp hidden;          /* elements that a mask hides; 0 where nobody has looked */
     int ndim;
     char kind;                /* NumPy's kind letter: f, i, u, c, b, M, m, S, U, V, O, ... */
     char byteorder;           /* '<', '>' or '|' */

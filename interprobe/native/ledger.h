@@ -169,6 +169,9 @@ typedef struct {
     int offset;   /* of a pointer inside that argument's memory; -1: the argument itself */
     char member[40]; /* what the pointer inside is called: .field, [3]; "" for the argument itself */
     layout given;
+    /* quarantine.h's number of the freed block that it leads into; then `given` is what lay there,
+     * and has_layout is false. 0: none. */
+    uint64_t freed;
 } call_argument;
 
 typedef struct {
@@ -194,7 +197,7 @@ typedef struct {
     entry_offset declared;
     entry_offset member; /* 0: the argument itself */
     uint32_t position;
-    uint32_t has_layout;
+    uint32_t has_layout; /* 1: of a live array, 2: of one that was freed */
     /* Then the stored layout, if any. */
 } argument_entry;
 

@@ -14,6 +14,12 @@
 static THREAD_LOCAL unsigned thread_number = 0;
 static unsigned threads_seen = 0;
 
+static inline bool
+is_stored(const call_argument *argument)
+{
+    return argument->has_layout || argument->freed != 0;
+}
+
 static entry_offset
 new_call(ledger *book, const call_event *event)
 {
@@ -29,7 +35,7 @@ new_call(ledger *book, const call_event *event)
         declared[i] = region_string(book, argument->declared);
         member[i] = region_string(book, argument->member[0] ? argument->member : NULL);
         size += sizeof(argument_entry);
-        size += argument->has_layout ? layout_stored_size(argument->given.ndim) : 0;
+        size += is_stored(argument) ? layout_stored_size(argument->given.ndim) : 0;
     }
     entry_offset offset = region_append(book, ENTRY_CALL, size);
     if (offset == 0) {
@@ -50,7 +56,7 @@ new_call(ledger *book, const call_event *event)
         argument->declared = declared[i];
         argument->member = member[i];
         argument->position = (uint32_t)event->arguments[i].position;
-        argument->has_layout = event->arguments[i].has_layout;
+        argument->has_layout = event->arguments[i].freed != 0 ? 2 : event->arguments[i].has_layout;
         cursor += sizeof *argument;
         if (argument->has_layout) {
             layout_store((stored_layout *)cursor, &event->arguments[i].given);
@@ -70,7 +76,7 @@ keep_arguments(call_entry *entry, const call_event *event)
         if (argument->has_layout) {
             stored_layout *kept = (stored_layout *)cursor;
             /* The key is a hash: never write more than the entry has room for. */
-            if (event->arguments[i].has_layout && event->arguments[i].given.ndim == kept->ndim) {
+            if (is_stored(&event->arguments[i]) && event->arguments[i].given.ndim == kept->ndim) {
                 layout_store(kept, &event->arguments[i].given);
             }
             cursor += layout_stored_size(kept->ndim);

@@ -2,9 +2,9 @@
 
 ## What it does
 
-Reports calls of foreign functions in which a pointer is declared with one element type and points
-to an array of another: `POINTER(c_double)` on a `float32` array. Nothing is converted: C takes the
-array's bytes for numbers that they are not.
+Reports calls of foreign functions, through ctypes or cffi, in which a pointer is declared with one
+element type and points to an array of another: `POINTER(c_double)`, or cffi's `double *`, on a
+`float32` array. Nothing is converted: C takes the array's bytes for numbers that they are not.
 
 ## Why is this bad?
 
@@ -40,7 +40,9 @@ pointer[0] == 1.0  # True
 
 If C wants `float *`, the declaration is what is wrong: `ctypes.POINTER(ctypes.c_float)`. Better
 still, declare the parameter with `numpy.ctypeslib.ndpointer(dtype=np.float64, ndim=1,
-flags="C_CONTIGUOUS")` in `argtypes`: every wrong array is then refused with an exception.
+flags="C_CONTIGUOUS")` in `argtypes`: every wrong array is then refused with an exception. With
+cffi, `ffi.from_buffer("double[]", samples)` declares the elements, and converts no more than
+`ffi.cast` does.
 
 ## Limits
 
@@ -59,12 +61,12 @@ from dataclasses import dataclass
 from interprobe.element_types import (
     ElementType,
     array_element,
-    ctypes_element,
     misread,
     prototype_element,
 )
 from interprobe.expressions import ArrayExpression, Operation, pointed_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.pointer_declarations import declared_element, pointer_code
 from interprobe.trace import Argument, Call, Layout, Trace
 from interprobe.wording import (
     bytes_text,
@@ -89,15 +91,6 @@ _STRUCT_CODES = {
     ("uint", 4): "I",
     ("uint", 8): "Q",
 }
-_CTYPES_CODES = {
-    ("float", 4): "c_float",
-    ("float", 8): "c_double",
-    ("float", 16): "c_longdouble",
-    ("complex", 8): "c_float",
-    ("complex", 16): "c_double",
-    ("bool", 1): "c_bool",
-    ("time", 8): "c_int64",
-}
 
 
 @dataclass(frozen=True)
@@ -105,6 +98,7 @@ class Misreading:
     """One argument whose declared element type is not the array's.
 
     Attributes:
+        binding: What handed it over: ctypes or cffi.
         argument: The argument as recorded.
         given: The array's layout.
         declared: What C was told that an element is.
@@ -113,6 +107,7 @@ class Misreading:
         array: The array's expression in the call, where the call shows it.
     """
 
+    binding: str
     argument: Argument
     given: Layout
     declared: ElementType
@@ -183,14 +178,19 @@ def _misreadings(call: Call) -> list[Misreading]:
     found = []
     for argument in call.arguments:
         given = argument.given
-        if given is None or given.nbytes == 0 or argument.declared is None:
+        if given is None or given.nbytes == 0:
             continue
-        declared, held = ctypes_element(argument.declared), array_element(given.dtype)
+        declared = declared_element(call.binding, argument.declared)
+        held = array_element(given.dtype)
+        wanted = prototype_element(argument.true) if argument.true is not None else None
+        if declared is None and held is not None and held.size > 1:
+            declared = wanted  # raw memory to the binding, but not to the function itself
         if declared is None or held is None or not misread(declared, held, element_count(given)):
             continue
-        wanted = prototype_element(argument.true) if argument.true is not None else None
+        if wanted is not None and not misread(wanted, held, element_count(given)):
+            continue  # C reads the array rightly: the declaration alone is wrong, which is IP305's
         array = pointed_array(call.user_site.expression, argument.position)
-        found.append(Misreading(argument, given, declared, held, wanted, array))
+        found.append(Misreading(call.binding, argument, given, declared, held, wanted, array))
     return found
 
 
@@ -298,26 +298,15 @@ def _fix_code(item: Misreading) -> str:
     wanted = item.declared if item.wanted is None else item.wanted
     conversion = f"{variable} = np.ascontiguousarray({text}, dtype=np.{_numpy_name(wanted)})"
     if item.declared_wrongly:
-        return _pointer_code(pointed, item.held)
+        return pointer_code(item.binding, pointed, item.held)
     if item.wanted is None:
         return (
             f"{conversion}  # if C takes what is declared\n"
-            f"{_pointer_code(pointed, item.held)}  # if C takes {item.given.dtype}"
+            f"{pointer_code(item.binding, pointed, item.held)}  # if C takes {item.given.dtype}"
         )
     if item.wanted == item.declared:
         return conversion
-    return f"{conversion}\n{_pointer_code(variable, item.wanted)}"
-
-
-def _pointer_code(array: str, element: ElementType) -> str:
-    """The pointer to an array with its element type declared rightly."""
-    exact = {"int": f"c_int{element.size * 8}", "uint": f"c_uint{element.size * 8}"}
-    name = exact.get(element.kind) or _CTYPES_CODES.get((element.kind, element.size))
-    if element == ElementType("float", 2):
-        name = "c_uint16"
-    if name is None:
-        return f"{array}.ctypes.data_as(ctypes.c_void_p)"
-    return f"{array}.ctypes.data_as(ctypes.POINTER(ctypes.{name}))"
+    return f"{conversion}\n{pointer_code(item.binding, variable, item.wanted)}"
 
 
 def _numpy_name(element: ElementType) -> str:

@@ -40,6 +40,13 @@ class Places:
     def __init__(self, trace: Trace) -> None:
         self._base = _script_directory(trace)
 
+    @classmethod
+    def under(cls, folder: str) -> Places:
+        """Shows places without a trace, relative to a folder."""
+        places = cls.__new__(cls)
+        places._base = folder.rstrip("/") + "/"
+        return places
+
     def path(self, file: str) -> str:
         """``file`` relative to the script's directory if it lies under it, else as it is."""
         if self._base and file.startswith(self._base) and len(file) > len(self._base):

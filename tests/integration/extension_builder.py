@@ -111,8 +111,8 @@ def build_nanobind(name: str, folder: Path) -> Path:
 
 @_once
 def build_f2py(name: str, folder: Path) -> Path:
-    """Compile programs/NAME.f90 with f2py's wrappers, or where gfortran is missing, NAME.c."""
-    fortran = shutil.which("gfortran") is not None
+    """Compile programs/NAME.f90 with f2py's wrappers; NAME.c where that or gfortran is missing."""
+    fortran = shutil.which("gfortran") is not None and (SOURCES / f"{name}.f90").exists()
     wrapped = [SOURCES / f"{name}.f90", "-m", name, "--lower"] if fortran else [f"{name}.pyf"]
     if not fortran:
         shutil.copy(SOURCES / f"{name}.pyf", folder)

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings trace",
+        "_version _location findings prototypes trace",
         "",
         "msgspec",
     ),
@@ -49,12 +49,25 @@ PARTS = {
         "values native",
         "",
     ),
+    "types of C": (
+        "declared_types element_types prototype_code prototype_differences",
+        "values",
+        "",
+    ),
     "recorder": (
-        "recorder ledger ledger_records sealing symbols blind_spots borrowers description"
+        "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
+        " header_prototypes syntax_types recorder ledger ledger_records"
+        " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
         " temporaries twin_records ledger_guard violations",
-        "values native probes sites",
-        "elftools msgspec numpy",
+        "values native probes sites types_of_C",
+        "elftools msgspec numpy pycparser",
+    ),
+    "reading of bindings": (
+        "binding_expressions binding_names binding_values bindings exported_functions"
+        " library_check",
+        "values types_of_C recorder",
+        "",
     ),
     "child processes": (
         "bootstrap child_processes",
@@ -77,13 +90,16 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "accesses copy_groups cures demands element_types expressions shares",
-        "values wording",
+        "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
+        " demands expressions length_evidence lost_writes overload_messages"
+        " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
+        " refused_arguments shares",
+        "types_of_C values wording",
         "",
     ),
     "rules": (
         "rules",
-        "values wording diagnosis",
+        "values wording diagnosis types_of_C",
         "",
     ),
     "analysis": (
@@ -119,7 +135,7 @@ PARTS = {
     "command line": (
         "__main__ cli",
         "values sites recorder imports_of_the_program child_processes checkup lines_and_memory"
-        " wording analysis drawing scenarios",
+        " wording analysis drawing scenarios types_of_C reading_of_bindings",
         "msgspec rich",
     ),
 }

@@ -14,7 +14,14 @@ import pytest
 from numpy.typing import NDArray
 
 from interprobe import cdemo
-from interprobe.cdemo import DOUBLE_POINTER, RECORD, RECORD_POINTER, cykernels, kernels
+from interprobe.cdemo import (
+    DOUBLE_POINTER,
+    FLOAT_POINTER,
+    RECORD,
+    RECORD_POINTER,
+    cykernels,
+    kernels,
+)
 
 SHAPES = [(0, 0), (0, 3), (3, 0), (1, 1), (1, 5), (2, 2), (2, 7), (3, 3), (4, 6), (17, 33)]
 
@@ -24,6 +31,7 @@ C_TYPES = {
     "double": ctypes.c_double,
     "double *": DOUBLE_POINTER,
     "struct cdemo_record *": RECORD_POINTER,
+    "float *": FLOAT_POINTER,
     "char *": ctypes.c_char_p,
 }
 
@@ -258,6 +266,19 @@ def test_cython_reads_read_only_arrays() -> None:
     np.testing.assert_array_equal(sums, 4.0)
     cykernels.stencil(frozen, after, 0.25)
     np.testing.assert_array_equal(after, frozen)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 1000])
+def test_longest_gap(size: int) -> None:
+    steps = np.random.default_rng(4).integers(1, 100, size)
+    times = np.cumsum(steps).astype(np.float32)
+    expected = float(steps[1:].max(initial=0))
+    assert kernels.cdemo_longest_gap(times.ctypes.data_as(FLOAT_POINTER), size) == expected
+    assert cykernels.longest_gap(times) == expected
+    assert cykernels.longest_gap(np.cumsum(steps)) == expected
+    if size > 0:
+        off = misaligned(times).ctypes.data_as(FLOAT_POINTER)
+        assert np.isnan(kernels.cdemo_longest_gap(off, size))
 
 
 # --- declarations and header

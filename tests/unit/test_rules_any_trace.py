@@ -16,6 +16,7 @@ from interprobe.trace import (
     Argument,
     Call,
     Copy,
+    Fact,
     Layout,
     Memory,
     Meta,
@@ -139,8 +140,29 @@ COPIES = st.builds(
     variants=st.just([]),
     repeated=st.one_of(st.integers(0, 3), COUNTS),
 )
+FACTS_OF_CALLS = st.builds(
+    Fact,
+    kind=st.one_of(
+        NAMES,
+        st.builds(
+            "-".join,
+            st.tuples(
+                st.sampled_from(["length", "product", "triple"]),
+                st.sampled_from(["equal", "equal-least", "over", "over-shared", "nbytes"]),
+            ),
+        ),
+        st.sampled_from(["changed", "changed-read-only", "unchanged", "overlap", "same-memory"]),
+        st.sampled_from(["cut", "large-integer", "length-past-array"]),
+    ),
+    position=st.one_of(st.none(), st.integers(-1, 4)),
+    other=st.one_of(st.none(), st.integers(-1, 4)),
+    value=st.integers(-(2**63), 2**63 - 1),
+    limit=st.one_of(st.sampled_from([0, 1, 8, 32, 64]), st.integers(-(2**63), 2**63 - 1)),
+    text=st.one_of(st.none(), NAMES, st.sampled_from(["signed", "unsigned", "address"])),
+)
 CALLS = st.builds(
     Call,
+    facts=st.lists(FACTS_OF_CALLS, max_size=4),
     process=st.integers(0, 2),
     site=SITES,
     user_site=SITES,

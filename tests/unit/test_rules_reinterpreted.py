@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from trace_builder import argument, called, trace_of
@@ -255,3 +256,38 @@ def test_an_error_stays_an_error_however_little_time_it_takes() -> None:
     (finding,) = ip301.check(trace_of(_wrong_call(), seconds=1e6))
     assert finding.severity is Severity.ERROR
     assert finding.cost.share == 0.0
+
+
+def _through_cffi(declared: str, dtype: str, expression: str) -> list[Finding]:
+    call = called(expression, [argument(0, declared, np.zeros(100, dtype))])
+    return list(ip301.check(trace_of(msgspec.structs.replace(call, binding="cffi"))))
+
+
+@pytest.mark.parametrize(
+    ("declared", "dtype"),
+    [
+        ("double *", "float32"),
+        ("float *", "float64"),
+        ("double[]", "float32"),
+        ("int64_t *", "int32"),
+        ("unsigned int *", "float32"),
+        ("float _Complex *", "complex128"),
+    ],
+)
+def test_what_cffi_declares_is_compared_too(declared: str, dtype: str) -> None:
+    expression = "lib.total(ffi.from_buffer(x), 100)"
+    (finding,) = _through_cffi(declared, dtype, expression)
+    assert finding.severity is Severity.ERROR
+    assert f"is declared as {declared}, but `x` holds {dtype}" in finding.cause
+    assert "ctypes" not in finding.cause + finding.fix.text + finding.fix.code
+
+
+def test_the_fix_for_cffi_declares_the_elements_in_its_way() -> None:
+    expression = 'lib.total(ffi.cast("double *", x.ctypes.data), 100)'
+    (finding,) = _through_cffi("double *", "float32", expression)
+    assert 'ffi.from_buffer("float[]", x)  # if C takes float32' in finding.fix.code
+
+
+@pytest.mark.parametrize("declared", ["void *", "char *", "unsigned char *", "double", "double **"])
+def test_what_cffi_declares_as_raw_or_as_no_pointer_is_no_finding(declared: str) -> None:
+    assert _through_cffi(declared, "float32", "lib.total(ffi.from_buffer(x), 100)") == []

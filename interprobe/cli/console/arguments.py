@@ -128,3 +128,16 @@ def writable(path: str, *, replace: bool) -> str:
     if reason:
         raise UsageError(f"Cannot write {path!r}: {reason}.")
     return absolute
+
+
+def check_headers(headers: list[str]) -> None:
+    """Make sure that the files of ``--header`` can be read.
+
+    Raises:
+        UsageError: One cannot.
+    """
+    for header in headers:
+        if not os.path.isfile(header):
+            raise UsageError(f"There is no header {header!r}.")
+        if not os.access(header, os.R_OK):
+            raise UsageError(f"The header {header!r} cannot be read.")

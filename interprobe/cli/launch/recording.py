@@ -14,6 +14,7 @@ from interprobe.cli.launch.program import Program
 from interprobe.numpy_arrival import NumpyArrival
 
 if TYPE_CHECKING:
+    from interprobe.contracts import Contracts
     from interprobe.lines import LineTimer
     from interprobe.memory import ResidentSampler
     from interprobe.process_ledgers import LedgerFolder
@@ -37,6 +38,8 @@ class ProgramRecording:
         sampler: ResidentSampler | None = None,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        contracts: Contracts = "sampled",
+        headers: Sequence[str] = (),
         guard: GuardedSide | None = None,
     ) -> None:
         """Prepare to record.
@@ -50,7 +53,9 @@ class ProgramRecording:
             sampler: Samples resident memory meanwhile.
             boundary: As for :class:`~interprobe.recorder.Recorder`, for children as well.
             no_boundary: As ``boundary``.
+            contracts: As ``boundary``.
             guard: As ``boundary``.
+            headers: Paths of headers that declare functions of libraries.
         """
         self._program = program
         # A file name need not be valid text; a trace must be.
@@ -63,7 +68,9 @@ class ProgramRecording:
         self._sampler = sampler
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
+        self._contracts: Contracts = contracts
         self._guard = guard
+        self._headers = list(headers)
         self._arrival = NumpyArrival(self._start)
         self._recorder: Recorder | None = None
         self._failure: Exception | None = None
@@ -88,6 +95,7 @@ class ProgramRecording:
                     self._own_paths,
                     self._boundary,
                     self._no_boundary,
+                    self._contracts,
                     self._guard,
                 )
             )
@@ -194,7 +202,9 @@ class ProgramRecording:
                 folder=self._folder,
                 boundary=self._boundary,
                 no_boundary=self._no_boundary,
+                contracts=self._contracts,
                 guard=self._guard,
+                headers=self._headers,
             )
             recorder.start()
         except Exception as error:

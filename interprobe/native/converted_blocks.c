@@ -1,0 +1,631 @@
+/* Books writes that were lost in the copy that a conversion had made.
+ *
+ * Native code wrote into the copy, it was dropped, and no Python code can have looked at it in between.
+ * What was converted is compared with what it holds at its end, by a sample of its elements. Whether
+ * somebody can have looked is told by when that end comes:
+ *
+ * - inside the very crossing in which the conversion was made, as bindings do it (pybind11's forcecast,
+ *   nanobind, f2py), if no reference came back;
+ * - at the instruction of the call that it was an argument of, f(np.asarray(x, float)), before that
+ *   instruction is done;
+ * - where the function that made the call returns, looking at nothing any more;
+ * - for a conversion inside a library: at the very instruction of the user's own code that the library
+ *   was called by.
+ *
+ * Where the copy was written back into its source, nothing was lost: the source is sampled as well.
+ */
+#include "converted_blocks.h"
+
+#include "allocations.h"
+#include "call_checks.h"
+#include "crossings.h"
+#include "elements.h"
+#include "thread_local.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    FOLLOWED = 64, /* blocks at a time; a later one takes an earlier one's place */
+    SAMPLED = 64,  /* elements of a block */
+    SOURCES = 16,  /* elements of what it was made from */
+    WIDEST = 16,   /* bytes compared of one element */
+    FILTER = 1024, /* counters by address: most arrays are no followed block */
+    BESIDE = 6,    /* other arrays among a call's arguments */
+};
+
+/* `position` is the argument that the copy stood for, -1: not known; `value` how many of the sampled
+ * elements were changed, `limit` how many were sampled; `text` the first that was: "1 became 2"; `place`
+ * where the conversion was made. Booked of the copy, and of the call that wrote into it. By what else came
+ * of the call; in all but the last case, it changed no other array that it was given, and was given
+ * nothing else that it could have changed: */
+static const char lost_for_nothing[] = "write_lost_none_returned"; /* None */
+static const char lost_for_zero[] = "write_lost_zero_returned";    /* 0, of ctypes or cffi: a status */
+static const char lost_for_integer[] = "write_lost_integer_returned"; /* another integer, of these */
+static const char lost_for_result[] = "write_lost_result_returned";   /* anything else came of it */
+/* The same of a copy that a library made, and that changed by whatever the library did with it. */
+static const char dropped_changed[] = "write_dropped_in_library";
+
+typedef enum { EMPTY, LIVE, DROPPED } block_state;
+
+/* An array among a call's arguments, and what it held. */
+typedef struct {
+    const char *data;
+    npy_intp nbytes; /* -1: its elements are not side by side, and no hash was taken */
+    uint64_t contents;
+} array_beside;
+
+typedef struct {
+    block_state state;
+    uint64_t serial; /* of the block */
+    const char *data;
+    record_ticket copy;
+    place_id here;
+    place_id user;
+    const void *user_frame;
+    const uint64_t *thread; /* in which it was made: the address of that thread's counter */
+    uint64_t crossing;      /* inside of which it was made; 0: none */
+    /* What the elements are, and what the sampled ones were. */
+    char kind, byteorder;
+    npy_intp elsize, elements;
+    int samples;
+    char before[SAMPLED][WIDEST];
+    /* The array that it was made from. */
+    const char *source;
+    const void *source_block;
+    uint64_t source_serial; /* 0: its end would pass unseen */
+    npy_intp source_elsize;
+    int sources;
+    const char *source_at[SOURCES];
+    char source_before[SOURCES][WIDEST];
+    /* The other arguments of the call in which it is, or was made. */
+    int beside_count; /* -1: not known */
+    array_beside beside[BESIDE];
+    /* The latest call that it was an argument of, if that changed it. */
+    const char *written; /* the fact's kind; NULL: none did */
+    record_ticket call;
+    int position;
+    uint64_t call_number; /* of its thread */
+    position_key call_at;
+    frame_outlook outlook;
+    int changed;
+    char text[2 * ELEMENT_TEXT + 8];
+} followed_block;
+
+/* All of this is guarded by the GIL. */
+static followed_block followed[FOLLOWED]; /* by serial */
+static uint8_t filter[FILTER];
+static unsigned live; /* entries that are not empty */
+
+static THREAD_LOCAL uint64_t calls_begun; /* crossings of this thread, while blocks are followed */
+/* The latest call of a thread that was given arrays: conversions are made at its beginning. */
+typedef struct {
+    uint64_t crossing;
+    int count;
+    array_beside arrays[BESIDE]; /* without their contents */
+} latest_call;
+
+static THREAD_LOCAL latest_call *latest; /* NULL: none yet */
+static THREAD_LOCAL unsigned dropped;     /* entries that wait for the end of a crossing of it */
+
+static inline uint8_t *
+filter_of(const void *data)
+{
+    return &filter[((uint64_t)(uintptr_t)data * 0x9E3779B97F4A7C15u) >> 54];
+}
+
+static void
+forget(followed_block *block)
+{
+    if (block->state != EMPTY) {
+        uint8_t *counter = filter_of(block->data);
+        *counter -= *counter < UINT8_MAX; /* a full one stays full */
+        block->state = EMPTY;
+        live--;
+    }
+}
+
+static inline size_t
+compared(npy_intp elsize)
+{
+    return (size_t)(elsize < WIDEST ? elsize : WIDEST);
+}
+
+static inline const char *
+sample_of(const followed_block *block, int i)
+{
+    return block->data + elements_index(block->elements, block->samples, i) * block->elsize;
+}
+
+static void
+take_sample(followed_block *block)
+{
+    for (int i = 0; i < block->samples; i++) {
+        memcpy(block->before[i], sample_of(block, i), compared(block->elsize));
+    }
+}
+
+/* How many sampled elements are not what they were; describes the first. */
+static int
+count_changes(followed_block *block)
+{
+    int changed = 0;
+    for (int i = 0; i < block->samples; i++) {
+        const char *now = sample_of(block, i);
+        if (memcmp(block->before[i], now, compared(block->elsize)) == 0) {
+            continue;
+        }
+        if (changed++ == 0) {
+            char old[ELEMENT_TEXT], new[ELEMENT_TEXT];
+            element_describe(block->kind, block->elsize, block->byteorder, block->before[i],
+                             false, old);
+            element_describe(block->kind, block->elsize, block->byteorder, now, false, new);
+            block->text[0] = '\0';
+            if (old[0] != '\0') {
+                snprintf(block->text, sizeof block->text, "%s became %s", old, new);
+            }
+        }
+    }
+    return changed;
+}
+
+/* Whether the array that the block was made from holds what it held, as far as was sampled. Its memory
+ * must be there. */
+static bool
+source_is_as_it_was(const followed_block *block)
+{
+    for (int i = 0; i < block->sources; i++) {
+        if (memcmp(block->source_before[i], block->source_at[i], compared(block->source_elsize)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The same where it is not known that the memory is there: false then. Array data that NumPy gave out
+ * go away with the GIL held, as it is here. */
+static bool
+source_lives_unchanged(const followed_block *block)
+{
+    return block->source_serial != 0 &&
+           allocations_serial(block->source_block) == block->source_serial &&
+           source_is_as_it_was(block);
+}
+
+static uint64_t
+hash_of(const array_beside *array)
+{
+    uint64_t hash = 0xcbf29ce484222325u, word = 0;
+    npy_intp words = array->nbytes / 8;
+    int samples = elements_sampled(words, SAMPLED);
+    for (int i = 0; i < samples; i++) {
+        memcpy(&word, array->data + 8 * elements_index(words, samples, i), 8);
+        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+        hash ^= hash >> 33;
+    }
+    word = 0;
+    memcpy(&word, array->data + 8 * words, (size_t)(array->nbytes % 8));
+    return (hash ^ word) * 0xFF51AFD7ED558CCDu;
+}
+
+/* Notes what the other arrays hold that the call was given. */
+static void
+note_beside(followed_block *block, const latest_call *call, const char *own)
+{
+    block->beside_count = 0;
+    for (int i = 0; i < call->count; i++) {
+        if (call->arrays[i].data != own) {
+            array_beside *noted = &block->beside[block->beside_count++];
+            *noted = call->arrays[i];
+            noted->contents = noted->nbytes < 0 ? 0 : hash_of(noted);
+        }
+    }
+}
+
+static void
+note_source(followed_block *block, PyArrayObject *source, const layout *from)
+{
+    PyArrayObject *owner = source;
+    while (PyArray_BASE(owner) != NULL && PyArray_Check(PyArray_BASE(owner))) {
+        owner = (PyArrayObject *)PyArray_BASE(owner);
+    }
+    block->source = from->data;
+    block->source_block = PyArray_DATA(owner);
+    block->source_serial =
+        PyArray_CHKFLAGS(owner, NPY_ARRAY_OWNDATA)
+            ? allocations_serial_of_block(block->source_block, (uint64_t)PyArray_NBYTES(owner))
+            : 0;
+    block->source_elsize = from->elsize;
+    npy_intp elements = from->elsize > 0 ? from->nbytes / from->elsize : 0;
+    block->sources = elements_sampled(elements, SOURCES);
+    for (int i = 0; i < block->sources; i++) {
+        block->source_at[i] = element_at(from, elements_index(elements, block->sources, i));
+        memcpy(block->source_before[i], block->source_at[i], compared(from->elsize));
+    }
+}
+
+/* A library that keeps a buffer and replaces it at its next call drops the old one at a place that looks
+ * the same, though the program may have used it in between. */
+static void
+forget_predecessor(const followed_block *block)
+{
+    for (int i = 0; i < FOLLOWED; i++) {
+        followed_block *other = &followed[i];
+        if (other != block && other->state == LIVE && other->here == block->here &&
+            other->user_frame == block->user_frame && other->user == block->user) {
+            forget(other);
+        }
+    }
+}
+
+void
+converted_blocks_follow(const record_ticket *copy, const position *at, const layout *from,
+                        const layout *to, PyArrayObject *source, PyArrayObject *result)
+{
+    if (copy->count == 0 || !PyArray_CHKFLAGS(result, NPY_ARRAY_OWNDATA | NPY_ARRAY_WRITEABLE) ||
+        PyArray_BASE(result) != NULL || to->elsize <= 0 ||
+        PyDataType_REFCHK(PyArray_DESCR(result))) {
+        return;
+    }
+    uint64_t serial = allocations_serial(to->data);
+    if (serial == 0 || !allocations_mark(to->data, serial, BLOCK_CONVERTED)) {
+        return;
+    }
+    followed_block *block = &followed[serial % FOLLOWED];
+    forget(block);
+    block->state = LIVE;
+    block->serial = serial;
+    block->data = to->data;
+    block->copy = *copy;
+    block->here = at->here;
+    block->user = at->user;
+    block->user_frame = at->user_frame;
+    block->thread = &calls_begun;
+    block->crossing = crossings_innermost();
+    block->kind = to->kind;
+    block->byteorder = to->byteorder;
+    block->elsize = to->elsize;
+    block->elements = to->nbytes / to->elsize;
+    block->samples = elements_sampled(block->elements, SAMPLED);
+    block->written = NULL;
+    block->beside_count = -1;
+    take_sample(block);
+    note_source(block, source, from);
+    if (latest != NULL && block->crossing != 0 && latest->crossing == block->crossing) {
+        note_beside(block, latest, from->data);
+    }
+    uint8_t *counter = filter_of(block->data);
+    *counter += *counter < UINT8_MAX;
+    live++;
+    if (block->crossing == 0 && at->here != at->user) {
+        forget_predecessor(block);
+    }
+}
+
+/* --- calls ----------------------------------------------------------------------------------- */
+
+typedef struct {
+    unsigned count;
+    struct {
+        followed_block *block;
+        uint64_t serial;
+        int position;
+    } given[4]; /* followed blocks among the arguments */
+} given_blocks;
+
+static inline void
+note_latest(const begun_call *call)
+{
+    if (latest == NULL && thread_local_make((void **)&latest, sizeof *latest) == NULL) {
+        return;
+    }
+    latest->crossing = call->serial;
+    latest->count = 0;
+    for (int i = 0; i < call->given; i++) {
+        const layout *given = &call->arguments[i].given;
+        if (call->arrays[i] == NULL) {
+            continue;
+        }
+        if (latest->count == BESIDE) {
+            latest->crossing = 0; /* more than can be compared */
+            return;
+        }
+        latest->arrays[latest->count++] = (array_beside){
+            given->data, given->contiguous_c || given->contiguous_f ? given->nbytes : -1, 0};
+    }
+}
+
+static void
+before_call(const begun_call *call, void *memory)
+{
+    given_blocks *noted = memory;
+    noted->count = 0;
+    note_latest(call);
+    calls_begun++;
+    if (live == 0) {
+        return;
+    }
+    for (int i = 0; i < call->count && noted->count < 4; i++) {
+        const call_argument *argument = &call->arguments[i];
+        if (!argument->has_layout || *filter_of(argument->given.data) == 0) {
+            continue;
+        }
+        followed_block *block =
+            &followed[allocations_serial(argument->given.data) % FOLLOWED];
+        if (block->state == LIVE && block->data == argument->given.data) {
+            take_sample(block); /* what happened up to now was not this call's doing */
+            block->beside_count = -1;
+            if (latest != NULL && latest->crossing == call->serial) {
+                note_beside(block, latest, block->data);
+            }
+            noted->given[noted->count].block = block;
+            noted->given[noted->count].serial = block->serial;
+            noted->given[noted->count++].position = argument->position;
+        }
+    }
+}
+
+/* Whether a callee can change nothing of an argument that is no array. */
+static bool
+is_plain_value(PyObject *argument)
+{
+    PyTypeObject *type = Py_TYPE(argument);
+    if (argument == Py_None || type == &PyLong_Type || type == &PyFloat_Type ||
+        type == &PyBool_Type || type == &PyComplex_Type || type == &PyUnicode_Type ||
+        type == &PyBytes_Type || PyArray_IsScalar(argument, Generic)) {
+        return true;
+    }
+    if (type == &PyTuple_Type) {
+        bool plain = PyTuple_GET_SIZE(argument) <= 8;
+        for (Py_ssize_t i = 0; plain && i < PyTuple_GET_SIZE(argument); i++) {
+            PyObject *item = PyTuple_GET_ITEM(argument, i);
+            plain = !PyTuple_Check(item) && is_plain_value(item);
+        }
+        return plain;
+    }
+    const PyTypeObject *base = type->tp_base; /* c_int and its kin are passed by value */
+    return base != NULL && strcmp(base->tp_name, "_ctypes._SimpleCData") == 0 &&
+           strcmp(type->tp_name, "c_void_p") != 0 && strcmp(type->tp_name, "c_char_p") != 0;
+}
+
+/* Whether the call changed, or may have changed, anything of its arguments but the block. */
+static bool
+changed_others(const callee *to, const followed_block *block, int position)
+{
+    if (block->beside_count < 0 || to->count > CALL_ARGUMENTS) {
+        return true;
+    }
+    bool changed = false;
+    for (Py_ssize_t i = 0; i < to->count && !changed; i++) {
+        PyArrayObject *array = i == position ? NULL : to->array_behind(to->arguments[i]);
+        if (i == position || array == NULL) {
+            changed = i != position && !is_plain_value(to->arguments[i]);
+            continue;
+        }
+        const array_beside *noted = NULL;
+        for (int k = 0; k < block->beside_count; k++) {
+            noted = block->beside[k].data == PyArray_DATA(array) ? &block->beside[k] : noted;
+        }
+        changed = PyArray_DATA(array) != block->source &&
+                  (noted == NULL || noted->nbytes < 0 || noted->nbytes != PyArray_NBYTES(array) ||
+                   noted->contents != hash_of(noted));
+        Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
+    }
+    return changed;
+}
+
+static const char *
+kind_of_loss(const callee *to, const followed_block *block, int position, PyObject *result)
+{
+    bool by_address = strcmp(to->binding, "ctypes") == 0 || strcmp(to->binding, "cffi") == 0;
+    bool integer = by_address && PyLong_CheckExact(result);
+    if ((result != Py_None && !integer) || changed_others(to, block, position)) {
+        return lost_for_result;
+    }
+    if (result == Py_None) {
+        return lost_for_nothing;
+    }
+    int overflow = 0;
+    long value = PyLong_AsLongAndOverflow(result, &overflow);
+    return value == 0 && overflow == 0 ? lost_for_zero : lost_for_integer;
+}
+
+static void
+book(const followed_block *block, const char *kind, int position, const record_ticket *call)
+{
+    const fact_event fact = {.kind = kind,
+                             .position = position,
+                             .other = -1,
+                             .value = block->changed,
+                             .limit = block->samples,
+                             .text = block->text[0] == '\0' ? NULL : block->text,
+                             .place = block->here};
+    ledger_book_fact(&block->copy, &fact);
+    if (call != NULL) {
+        ledger_book_fact(call, &fact);
+    }
+}
+
+/* The argument that the block was made from; -1: none is known; -2: a value that only the call itself
+ * holds, f(a + b), so that nobody could have seen what is written into it. */
+static int
+argument_converted(const callee *to, const followed_block *block)
+{
+    for (Py_ssize_t i = 0; i < to->count && i < CALL_ARGUMENTS; i++) {
+        PyArrayObject *array = to->array_behind(to->arguments[i]);
+        if (array != NULL) {
+            bool same = PyArray_DATA(array) == block->source;
+            bool passing = (PyObject *)array == to->arguments[i] && Py_REFCNT(array) == 2 &&
+                           PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
+            Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
+            if (same) {
+                return passing ? -2 : (int)i;
+            }
+        }
+    }
+    return -1;
+}
+
+/* What was made and dropped inside the crossing that ends now. */
+static void
+settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
+{
+    uint64_t crossing = crossings_innermost();
+    dropped = 0;
+    for (int i = 0; i < FOLLOWED; i++) {
+        followed_block *block = &followed[i];
+        if (block->state != DROPPED || block->thread != &calls_begun) {
+            continue;
+        }
+        if (block->crossing != crossing) {
+            dropped++; /* it waits for a crossing further out */
+            continue;
+        }
+        if (result != NULL) {
+            int position = argument_converted(to, block);
+            bool lost = position >= 0    ? source_is_as_it_was(block)
+                        : position == -1 ? source_lives_unchanged(block)
+                                         : false;
+            if (lost) {
+                book(block, kind_of_loss(to, block, position, result), position, &ticket->record);
+            }
+        }
+        forget(block);
+    }
+}
+
+static void
+after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result,
+           void *memory)
+{
+    if (dropped != 0) {
+        settle_dropped(to, ticket, result);
+    }
+    const given_blocks *noted = memory;
+    for (unsigned i = 0; i < noted->count; i++) {
+        followed_block *block = noted->given[i].block;
+        if (block->state != LIVE || block->serial != noted->given[i].serial) {
+            continue;
+        }
+        block->written = NULL;
+        if (result != NULL && (block->changed = count_changes(block)) > 0) {
+                        block->call = ticket->record;
+            block->position = noted->given[i].position;
+            block->written = kind_of_loss(to, block, block->position, result);
+            block->call_number = calls_begun;
+            block->call_at = frames_position_key();
+            block->thread = &calls_begun;
+            frames_look_ahead(&block->outlook);
+        }
+    }
+}
+
+static call_check lost_writes = {
+    .memory = sizeof(given_blocks),
+    .before = before_call,
+    .after = after_call,
+};
+REGISTER_CALL_CHECK(lost_writes)
+
+/* --- the end of a block ---------------------------------------------------------------------- */
+
+static inline bool
+same_position(const position_key *a, const position_key *b)
+{
+    return a->frame != NULL && a->frame == b->frame && a->instruction == b->instruction;
+}
+
+/* Whether no bytecode has run since the call that wrote into the block, other than what returns from
+ * the function that made the call. */
+static bool
+nobody_looked_since(const followed_block *block)
+{
+    if (block->call_number != calls_begun) {
+        return false;
+    }
+    position_key now = frames_position_key();
+    if (same_position(&now, &block->call_at)) {
+        return true;
+    }
+    return block->outlook.returns && (now.frame == block->call_at.frame ||
+                                      same_position(&now, &block->outlook.caller));
+}
+
+/* Whether the user's own code is still at the call of a library inside of which the copy was made. */
+static bool
+user_is_still_there(const followed_block *block, position *now)
+{
+    if (block->user_frame == NULL || block->here == block->user) {
+        return false;
+    }
+    frames_locate(now);
+    return now->user_frame == block->user_frame && now->user == block->user;
+}
+
+static bool
+holds_block(PyObject *object, void *block)
+{
+    if (!PyArray_Check(object)) {
+        return false;
+    }
+    PyArrayObject *owner = (PyArrayObject *)object;
+    while (PyArray_BASE(owner) != NULL && PyArray_Check(PyArray_BASE(owner))) {
+        owner = (PyArrayObject *)PyArray_BASE(owner);
+    }
+    return PyArray_DATA(owner) == block;
+}
+
+static void
+judge(followed_block *block)
+{
+    if (block->thread != &calls_begun) {
+        forget(block);
+        return;
+    }
+    if (block->written != NULL && nobody_looked_since(block)) {
+        if (block->source_serial == 0 || source_lives_unchanged(block)) {
+            book(block, block->written, block->position, &block->call);
+        }
+        forget(block);
+        return;
+    }
+    bool inside = block->crossing != 0 && block->crossing == crossings_innermost();
+    position now;
+    if (!inside && !user_is_still_there(block, &now)) {
+        forget(block);
+        return;
+    }
+    block->changed = count_changes(block);
+    if (block->changed == 0) {
+        forget(block);
+    } else if (inside) {
+        block->state = DROPPED; /* what the call gives back decides */
+        dropped++;
+    } else {
+        /* What a library converts of its own making is its own affair. */
+        if (source_lives_unchanged(block) &&
+            frames_user_holds(&now, holds_block, (void *)block->source_block)) {
+            book(block, dropped_changed, -1, NULL);
+        }
+        forget(block);
+    }
+}
+
+static bool
+block_ends(void *data, uint64_t bytes, uint64_t serial)
+{
+    /* Without the GIL nothing can be told: the entry stays until another takes its place. */
+    if (live != 0 && frames_thread_attached()) {
+        followed_block *block = &followed[serial % FOLLOWED];
+        if (block->state == LIVE && block->serial == serial && ledger_active) {
+            PyObject *type, *value, *traceback;
+            PyErr_Fetch(&type, &value, &traceback);
+            judge(block);
+            PyErr_Restore(type, value, traceback);
+        }
+    }
+    return false;
+}
+
+static block_watcher converted_blocks = {.marks = BLOCK_CONVERTED, .ending = block_ends};
+REGISTER_BLOCK_WATCHER(converted_blocks)

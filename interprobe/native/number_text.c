@@ -1,0 +1,39 @@
+/* Writes elements of arrays as numbers. */
+#include "number_text.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int
+number_text(const layout *is, const char *at, char *text, size_t size)
+{
+    union {
+        double f8;
+        float f4;
+        int64_t i8;
+        int32_t i4;
+        int16_t i2;
+        uint64_t u8;
+        uint32_t u4;
+        uint16_t u2;
+        uint8_t u1;
+        int8_t i1;
+    } value;
+    if (is->elsize > (npy_intp)sizeof value || is->byteorder == NPY_OPPBYTE) {
+        return -1;
+    }
+    memcpy(&value, at, (size_t)is->elsize);
+    switch (is->kind << 8 | (int)is->elsize) {
+    case 'f' << 8 | 8: return snprintf(text, size, "%.6g", value.f8);
+    case 'f' << 8 | 4: return snprintf(text, size, "%.6g", (double)value.f4);
+    case 'i' << 8 | 8: return snprintf(text, size, "%lld", (long long)value.i8);
+    case 'i' << 8 | 4: return snprintf(text, size, "%d", value.i4);
+    case 'i' << 8 | 2: return snprintf(text, size, "%d", value.i2);
+    case 'i' << 8 | 1: return snprintf(text, size, "%d", value.i1);
+    case 'u' << 8 | 8: return snprintf(text, size, "%llu", (unsigned long long)value.u8);
+    case 'u' << 8 | 4: return snprintf(text, size, "%u", value.u4);
+    case 'u' << 8 | 2: return snprintf(text, size, "%u", value.u2);
+    case 'u' << 8 | 1: return snprintf(text, size, "%u", value.u1);
+    default: return -1;
+    }
+}

@@ -1,0 +1,51 @@
+/* Checks records that go to foreign functions: what lies where, and what the pointer is declared as.
+ *
+ * What it says holds for all calls of a record, so only the first is looked at; it runs Python code.
+ */
+#include "call_checks.h"
+
+#include "record_text.h"
+
+#include <stdio.h>
+
+/* The layout of the records of the array behind `position`, and that of the struct which the pointer to
+ * it is declared with: record_text.h's lines, as "C:LINE|A:LINE" (the declared one first). Either may be
+ * cut at a member for want of room, which "..." at its end says. `value`: bytes of a record. */
+static const char RECORD_LAYOUTS[] = "record-layouts";
+
+static void
+before(const begun_call *call, void *memory)
+{
+    (void)memory;
+    if (!call->ticket->is_first || call->to->declared_record == NULL) {
+        return;
+    }
+    for (int i = 0; i < call->given; i++) {
+        const layout *is = &call->arguments[i].given;
+        if (!call->arguments[i].has_layout || is->kind != 'V' || is->nbytes == 0) {
+            continue;
+        }
+        PyArrayObject *array = call->arrays[i];
+        record_text declared = {.used = 0}, given = {.used = 0};
+        if (!call->to->declared_record(call->to, i, &declared)) {
+            continue;
+        }
+        if (array != NULL && PyDataType_HASFIELDS(PyArray_DESCR(array))) {
+            record_text_of_dtype(&given, PyArray_DESCR(array));
+        } else if (array == NULL) {
+            given.is_cut = true; /* an address remembers no fields */
+            record_text_size(&given, is->elsize);
+        } else {
+            continue; /* raw memory, which the struct gives its meaning */
+        }
+        char text[2 * sizeof declared.text + 16];
+        snprintf(text, sizeof text, "C:%s%s|A:%s%s", declared.text, declared.is_cut ? "..." : "",
+                 given.text, given.is_cut ? "..." : "");
+        const fact_event fact = {.kind = RECORD_LAYOUTS, .position = i, .other = -1,
+                                 .value = is->elsize, .text = text};
+        ledger_book_fact(&call->ticket->record, &fact);
+    }
+}
+
+static call_check record_check = {.memory = 0, .before = before, .after = NULL};
+REGISTER_CALL_CHECK(record_check)
