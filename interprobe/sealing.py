@@ -186,7 +186,7 @@ def _blind_spots(
         sentences[
             f"Guard mode had no room for {unguarded:,} of {made:,} blocks of array data: accesses "
             f"beside those, or after their end, went unseen. At most {most:,} are guarded at one "
-            "time, half of what the kernel's vm.max_map_count allows."
+            "time, the last quarter of them in turns."
         ] = None
     lost = sum(guard.dropped for guard in guards)
     if lost:

@@ -165,7 +165,7 @@ def _runs(checkup: Checkup) -> RenderableType:
             "guard mode",
             checkup.guard_failure,
             f"--guard puts up to {checkup.guarded_at_most:,} blocks of array data at a time on"
-            " pages of their own, half of what vm.max_map_count allows",
+            " pages of their own",
             _WITHOUT_GUARD,
         ),
     ]

@@ -2,9 +2,13 @@
  *
  * The range is divided into units of 256 pages. A unit holds blocks of one size class, each followed
  * by a page that nobody may touch, or is part of one large block. So the block around any address is
- * found by arithmetic, also by a handler of signals, and a live block costs two mappings at most: its
- * own, and the untouchable rest behind it. A freed block's pages go back to the kernel and become
- * part of that rest: they cost no mapping. Its place is used again as late as possible.
+ * found by arithmetic, also by a handler of signals.
+ *
+ * Pages are closed in one of two ways. A live block costs two mappings at most, its own and the closed
+ * rest behind it; a freed block's pages go back to the kernel and become part of that rest. From Linux
+ * 6.13 on the blocks of a unit are closed by markers in the page table instead: that takes no mappings
+ * and is faster. Large blocks are closed the first way in any case. A freed block's place is used again
+ * as late as possible.
  *
  * Data end where the page ends if their size is a multiple of 4: the dtype's own alignment divides
  * the size, so it holds. Other sizes keep malloc's alignment of 16, with canaries behind them. Where
@@ -30,6 +34,11 @@
 #define MOST_BLOCKS (1u << 17) /* live and freed; a kernel may allow more mappings than that */
 #define FREED_BLOCKS 8192      /* places that are not used again while others can be had */
 #define ONE_IN 16              /* blocks that are still guarded where little room is left */
+#define MOST_LIVE 65536u       /* of them: each takes a page of memory at least */
+
+/* Of Linux 6.13; C libraries learn of it later. */
+#define GUARD_INSTALL 102
+#define GUARD_REMOVE 103
 
 static const uint16_t class_pages[] = {1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 63};
 enum { CLASSES = sizeof class_pages / sizeof class_pages[0], LARGE = CLASSES };
@@ -59,6 +68,8 @@ static uint32_t freed_total;
 static uint32_t unused_large; /* blocks whose units were given to others */
 static uint64_t freed_large_units;
 static uint64_t live_count, most_live;
+static uint64_t mappings, usable_mappings; /* mappings that the blocks may take, at most */
+static bool has_markers;
 static uint64_t serials, turns;
 static bool data_at_start; /* of their pages, not at the end: accesses in front are what is looked for */
 
@@ -116,10 +127,10 @@ reserve(void)
     if (blocks == NULL) {
         return false;
     }
-    most_live = most_mappings() / 4; /* half of them, two a block */
-    if (most_live > MOST_BLOCKS - FREED_BLOCKS) {
-        most_live = MOST_BLOCKS - FREED_BLOCKS;
-    }
+    usable_mappings = most_mappings() / 2;
+    has_markers = madvise(range, page_bytes, GUARD_INSTALL) == 0 &&
+                  madvise(range, page_bytes, GUARD_REMOVE) == 0;
+    most_live = has_markers || usable_mappings / 2 > MOST_LIVE ? MOST_LIVE : usable_mappings / 2;
     pthread_atfork(lock_for_fork, unlock_after_fork, unlock_after_fork);
     range_high = (uintptr_t)range + (size_t)unit_count * unit_bytes;
     __atomic_store_n(&range_low, (uintptr_t)range, __ATOMIC_RELEASE);
@@ -181,6 +192,56 @@ append_freed(class_queue *queue, uint32_t id)
     freed_total++;
 }
 
+/* Mappings that a block takes while it lives. */
+static inline unsigned
+mappings_of(uint16_t size_class)
+{
+    return has_markers && size_class != LARGE ? 0 : 2;
+}
+
+/* Has pages of a block refused to everybody, and gives their memory back. */
+static void
+close_pages(uint16_t size_class, uintptr_t at, size_t bytes)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    bool closed = has_markers && size_class != LARGE
+                      ? madvise((void *)at, bytes, GUARD_INSTALL) == 0
+                      : mmap((void *)at, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED;
+    if (!closed) {
+        madvise((void *)at, bytes, MADV_DONTNEED); /* zeros for the next block */
+    }
+}
+
+/* Lets everybody read and write them again; false where there is no memory or no mapping left. */
+static bool
+open_pages(uint16_t size_class, uintptr_t at, size_t bytes)
+{
+    return has_markers && size_class != LARGE
+               ? madvise((void *)at, bytes, GUARD_REMOVE) == 0
+               : mprotect((void *)at, bytes, PROT_READ | PROT_WRITE) == 0;
+}
+
+/* Prepares a unit for blocks that are closed by markers. */
+static bool
+close_unit(uintptr_t at)
+{
+    if (!has_markers) {
+        return true;
+    }
+    void *memory = (void *)at;
+    if (mappings + 2 > usable_mappings ||
+        mprotect(memory, unit_bytes, PROT_READ | PROT_WRITE) != 0) {
+        return false;
+    }
+    madvise(memory, unit_bytes, MADV_NOHUGEPAGE); /* its pages are opened one by one */
+    if (madvise(memory, unit_bytes, GUARD_INSTALL) != 0) {
+        mprotect(memory, unit_bytes, PROT_NONE);
+        return false;
+    }
+    mappings += 2; /* next to large blocks it may be one of its own */
+    return true;
+}
+
 /* Blocks of a class that were never used: those left over, or those of a new unit. 0: no room. */
 static uint32_t
 fresh_block(uint16_t size_class)
@@ -190,7 +251,7 @@ fresh_block(uint16_t size_class)
         uint32_t stride = class_pages[size_class] + 1u;
         uint32_t count = (UNIT_PAGES - 1) / stride;
         int64_t at = blocks_used + count > MOST_BLOCKS ? -1 : free_units(1);
-        if (at < 0) {
+        if (at < 0 || !close_unit(start_of_unit((uint32_t)at))) {
             return 0;
         }
         queue->fresh = blocks_used;
@@ -384,10 +445,13 @@ place_block(size_t bytes)
     }
     guard_block *block = &blocks[id];
     uintptr_t writable = block->end - pages * page_bytes;
-    if (mprotect((void *)writable, pages * page_bytes, PROT_READ | PROT_WRITE) != 0) {
-        return_block(id); /* no memory, or no mapping, was left */
+    unsigned costs = mappings_of(block->size_class);
+    if (mappings + costs > usable_mappings ||
+        !open_pages(block->size_class, writable, pages * page_bytes)) {
+        return_block(id);
         return 0;
     }
+    mappings += costs;
     block->writable = writable;
     block->data = data_at_start ? writable : block->end - padded;
     block->bytes = bytes;
@@ -410,10 +474,12 @@ guard_blocks_new(size_t bytes)
     if (own || bytes > range_high - range_low) {
         return NULL;
     }
-    guard_faults_refresh();
     uint32_t id = 0;
     pthread_mutex_lock(&lock);
     uint64_t turn = ++turns;
+    if (turn % 8 == 0) {
+        guard_faults_refresh(); /* crossings ask as well: this is for calls that nobody watches */
+    }
     /* The last quarter is kept for blocks of later: the program goes on after the first arrays. */
     if (guard_blocks_on && live_count < most_live &&
         (live_count < most_live - most_live / 4 || turn % ONE_IN == 0)) {
@@ -447,11 +513,8 @@ guard_blocks_free(void *data)
     pthread_mutex_lock(&lock);
     block->freed = place;
     __atomic_store_n(&block->state, GUARD_FREED, __ATOMIC_RELEASE);
-    /* Gives the memory back and makes the pages, and the one behind, one with those around them. */
-    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
-    if (mmap((void *)block->writable, bytes + page_bytes, PROT_NONE, flags, -1, 0) == MAP_FAILED) {
-        madvise((void *)block->writable, bytes, MADV_DONTNEED); /* zeros for the next block */
-    }
+    mappings -= mappings_of(block->size_class);
+    close_pages(block->size_class, block->writable, bytes + page_bytes); /* the one behind as well */
     append_freed(&queues[block->size_class], (uint32_t)(block - blocks));
     if (block->size_class == LARGE) {
         freed_large_units += block->units;
@@ -553,7 +616,7 @@ guard_blocks_stop(void)
     for (uint32_t id = 1; id < blocks_used; id++) {
         if (blocks[id].state == GUARD_LIVE && !blocks[id].is_disarmed) {
             blocks[id].is_disarmed = true;
-            mprotect((void *)blocks[id].end, page_bytes, PROT_READ | PROT_WRITE);
+            open_pages(blocks[id].size_class, blocks[id].end, page_bytes);
         }
     }
     pthread_mutex_unlock(&lock);

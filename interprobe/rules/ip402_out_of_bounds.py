@@ -52,8 +52,9 @@ block[4] == 0.0  # True
 
 ## Limits
 
-Only array data that NumPy allocates while guard mode is on are guarded, and not more at one time
-than half of what the kernel's `vm.max_map_count` allows; the report says how many blocks were not.
+Only array data that NumPy allocates while guard mode is on are guarded, and not more than some
+65,000 blocks at one time, or 16,000 where the kernel is older than Linux 6.13; the report says how
+many were not.
 Data end exactly at the page if their size is a multiple of 4 bytes; else up to 15 bytes behind them
 can be read unseen. So can up to 4,095 bytes in front of them. An access from a slice into the rest
 of its own block is none that can be told, and one that leaps over the page may hit another array's

@@ -47,8 +47,9 @@ array: keep it in an attribute or a module's variable until C has let go of it.
 
 ## Limits
 
-Only array data that NumPy allocates while guard mode is on are watched, and not more at one time
-than half of what the kernel's `vm.max_map_count` allows; the report says how many blocks were not.
+Only array data that NumPy allocates while guard mode is on are watched, and not more than some
+65,000 blocks at one time, or 16,000 where the kernel is older than Linux 6.13; the report says how
+many were not.
 The memory of some 8,000 freed arrays stays closed, the latest ones; older memory is used again, and
 what leads there then reads a living array.
 """

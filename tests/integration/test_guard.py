@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import signal
 import subprocess
@@ -51,7 +52,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def guarded(
-    folder: Path, what: str, binding: str = "ctypes", option: str = "--guard", *flags: str
+    folder: Path,
+    what: str,
+    binding: str = "ctypes",
+    option: str = "--guard",
+    *flags: str,
+    preloaded: Path | None = None,
 ) -> Outcome:
     trace = folder / "trace.json"
     program = [PROGRAM, str(folder / "libbeside_arrays.so"), what, binding]
@@ -62,6 +68,7 @@ def guarded(
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, **({} if preloaded is None else {"LD_PRELOAD": str(preloaded)})},
     )
     return Outcome(done.returncode, done.stdout, done.stderr, load(trace))
 
@@ -173,6 +180,19 @@ def test_a_write_through_a_pointer_that_c_has_kept(binding: str, folder: Path) -
     assert f"{KERNELS[binding]}:{line}" in finding.evidence
     assert "No argument of `set_remembered` leads there" in finding.cause
     assert "last given to `remember`" in finding.cause
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [("read past", "past-end"), ("write before", "before-start"), ("stale write", "after-free")],
+)
+def test_an_older_kernel_finds_the_same(what: str, kind: str, folder: Path) -> None:
+    preloaded = build_c_library("older_kernel", folder)
+    outcome = guarded(folder, what, preloaded=preloaded)
+    guard = outcome.trace.processes[0].guard
+    assert guard is not None
+    assert guard.most <= 65530 // 4 or guard.most == 65536  # where vm.max_map_count was raised
+    assert (outcome.violation.kind, outcome.violation.call is None) == (kind, False)
 
 
 def test_a_read_of_a_freed_array_by_cython(folder: Path) -> None:

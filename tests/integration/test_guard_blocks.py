@@ -157,16 +157,21 @@ def test_guard_mode_ends_with_the_last_recording_that_wants_it() -> None:
     assert guard.guarded == 2
 
 
-def run(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(code: str, preloaded: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code), *words],
+        [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, **({} if preloaded is None else {"LD_PRELOAD": str(preloaded)})},
     )
 
 
-def test_what_is_more_than_half_of_the_mappings_goes_unguarded() -> None:
+@pytest.mark.parametrize("kernel", ["this", "older"])
+def test_what_there_is_no_room_for_goes_unguarded_and_is_counted(
+    kernel: str, tmp_path: Path
+) -> None:
+    preloaded = build_c_library("older_kernel", tmp_path) if kernel == "older" else None
     done = run(
         """
         import numpy as np
@@ -174,7 +179,7 @@ def test_what_is_more_than_half_of_the_mappings_goes_unguarded() -> None:
 
         recorder = Recorder(guard="end")
         recorder.start()
-        arrays = [np.arange(float(number), number + 3.0) for number in range(40_000)]
+        arrays = [np.arange(float(number), number + 3.0) for number in range(80_000)]
         with open("/proc/self/maps") as maps:
             mappings = sum(1 for _ in maps)
         with open("/proc/sys/vm/max_map_count") as most:
@@ -182,13 +187,16 @@ def test_what_is_more_than_half_of_the_mappings_goes_unguarded() -> None:
         assert all(array[0] == number for number, array in enumerate(arrays))
         trace = recorder.stop()
         guard = trace.processes[0].guard
-        assert guard.guarded + guard.unguarded == 40_000
+        assert guard.guarded + guard.unguarded == 80_000
         assert 0.7 * guard.most < guard.guarded <= guard.most, guard
         (spot,) = (each for each in trace.meta.blind_spots if each.startswith("Guard mode"))
-        assert f"no room for {guard.unguarded:,} of 40,000 blocks" in spot
+        assert f"no room for {guard.unguarded:,} of 80,000 blocks" in spot
         del arrays
+        again = [np.arange(float(number), number + 3.0) for number in range(5_000)]
+        assert all(array[0] == number for number, array in enumerate(again))
         print("done")
-        """
+        """,
+        preloaded,
     )
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
