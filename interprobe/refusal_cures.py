@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import keyword
+
 from interprobe.expressions import Operation
 from interprobe.findings import Fix
 from interprobe.refusals import resized
@@ -74,16 +76,16 @@ def conversion(refused: RefusedArgument, array: str) -> str:
     """
     part, given = refused.part, refused.given
     dtype = _dtype(refused)
-    keyword = f", dtype={_numpy_code(dtype)}" if dtype is not None else ""
+    cast = f", dtype={_numpy_code(dtype)}" if dtype is not None else ""
     if dtype is None and part.type_text is not None:
-        keyword = f", dtype={part.type_text if part.type_text.isidentifier() else 'wanted'}"
-    if part.aligned and not keyword:
+        cast = f", dtype={_identifier(part.type_text)}"
+    if part.aligned and not cast:
         return f"{_operand(refused, array)}.copy()"
     if part.form == "F":
-        return f"np.asfortranarray({array}{keyword})"
+        return f"np.asfortranarray({array}{cast})"
     # An array in Fortran order may stay in it where no order was asked for.
     keeps = part.form is None and given.order == "F"
-    return f"np.{'asarray' if keeps else 'ascontiguousarray'}({array}{keyword})"
+    return f"np.{'asarray' if keeps else 'ascontiguousarray'}({array}{cast})"
 
 
 def _dtype(refused: RefusedArgument) -> str | None:
@@ -107,6 +109,11 @@ def _operand(refused: RefusedArgument, text: str) -> str:
     """An array's text, in parentheses where an attribute of it would mean something else."""
     other = refused.array is not None and refused.array.operation is Operation.OTHER
     return f"({text})" if other else text
+
+
+def _identifier(name: str) -> str:
+    """A name that Python code can use, in place of one that only C can."""
+    return name if name.isidentifier() and not keyword.iskeyword(name) else "wanted"
 
 
 def _numpy_code(dtype: str) -> str:
@@ -162,8 +169,8 @@ def _pointer(binding: str, refused: RefusedArgument) -> Fix:
     code = ""
     wanted = part.dtype or given.dtype
     if given.order != "C" or wanted != given.dtype or given.byteorder == ">":
-        keyword = f", dtype={_numpy_code(wanted)}" if part.dtype else ""
-        code = f"{target} = np.ascontiguousarray({array}{keyword})\n"
+        cast = f", dtype={_numpy_code(wanted)}" if part.dtype else ""
+        code = f"{target} = np.ascontiguousarray({array}{cast})\n"
         array = target
     operand = array if code else _operand(refused, array)
     if binding == "cffi":

@@ -51,9 +51,10 @@ gone() is not None  # True: `pointer` keeps the array
 
 To be certain, the recording withholds freed memory whose address was given away: the latest block
 of up to 32 MiB and 8 MiB of earlier ones, and blocks of up to 256 KiB, 1 MiB in all, where only
-`data_as` gave the pointer away, as for an array of pointers. A pointer to memory that was given back since is not reported. Nor
-is one that C has kept from an earlier call: `--guard` finds what it reads. In a recorded run the
-withheld memory still holds the old numbers, so that the results may look right there.
+`data_as` gave the pointer away, as for an array of pointers. A pointer to memory that was given
+back since is not reported. Nor is one that C has kept from an earlier call: `--guard` finds what it
+reads. In a recorded run the withheld memory still holds the old numbers, so that the results may
+look right there.
 """
 
 from __future__ import annotations

@@ -62,8 +62,7 @@ library that keeps such blocks on purpose, as a cache, looks the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import Literal
+from collections.abc import Iterator
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.trace import Borrow, Call, Fact, Trace
@@ -78,18 +77,18 @@ _ARRAYS = "arrays without an owner"
 
 def check(trace: Trace) -> Iterator[Finding]:
     """Yield a finding for each record of arrays whose memory has piled up."""
-    yield from _of("calls", trace.calls)
-    yield from _of("borrows", trace.borrows)
+    for index, call in enumerate(trace.calls):
+        yield from _of(call, RecordIndex(list="calls", index=index))
+    for index, borrow in enumerate(trace.borrows):
+        yield from _of(borrow, RecordIndex(list="borrows", index=index))
 
 
-def _of(
-    name: Literal["calls", "borrows"], records: Sequence[Call] | Sequence[Borrow]
-) -> Iterator[Finding]:
-    for index, record in enumerate(records):
-        facts = {fact.kind: fact for fact in record.facts}
-        growth, arrays = facts.get(_GROWTH), facts.get(_ARRAYS)
-        if growth is not None and arrays is not None and arrays.value > 0:
-            yield _finding(record, growth, arrays, RecordIndex(list=name, index=index))
+def _of(record: Call | Borrow, where: RecordIndex) -> Iterator[Finding]:
+    """The finding of a record, if it has both facts."""
+    facts = {fact.kind: fact for fact in record.facts}
+    growth, arrays = facts.get(_GROWTH), facts.get(_ARRAYS)
+    if growth is not None and arrays is not None and arrays.value > 0:
+        yield _finding(record, growth, arrays, where)
 
 
 def _finding(record: Call | Borrow, growth: Fact, arrays: Fact, where: RecordIndex) -> Finding:

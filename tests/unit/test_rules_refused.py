@@ -376,6 +376,8 @@ def test_a_type_that_only_the_source_explains_is_named() -> None:
     (found,) = findings(call("k(s)", text, S))
     assert "its own type `DTYPE_t`" in found.cause
     assert found.fix.code == "s = np.ascontiguousarray(s, dtype=DTYPE_t)"
+    (found,) = findings(call("k(s)", text.replace("DTYPE_t", "class"), S))
+    assert found.fix.code == "s = np.ascontiguousarray(s, dtype=wanted)"
 
 
 def test_inside_a_library_the_source_of_the_users_line_names_no_argument() -> None:
