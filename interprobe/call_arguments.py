@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from interprobe.expressions import ArrayExpression, Operation, passed_values, pointed_array
+from interprobe.expressions import ArrayExpression, Operation, pointed_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.passed_values import passed_values
 from interprobe.trace import Argument, Call, Fact, Trace
 from interprobe.wording import counted, file_name, listed, quoted
 

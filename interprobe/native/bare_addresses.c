@@ -42,7 +42,7 @@ probed_set(PyObject *field, PyObject *instance, PyObject *value)
 {
     int status = original_set(field, instance, value);
     if (ledger_active && status == 0 && value != NULL) {
-        uintptr_t address = ctypes_address_of(value);
+        uintptr_t address = ctypes_address(value);
         if (address != 0) {
             addresses_note_bare(address, "a ctypes structure");
         }
