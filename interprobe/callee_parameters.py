@@ -19,8 +19,11 @@ def parameters(call: Call) -> dict[int, Argument]:
 
 
 def is_member(argument: Argument) -> bool:
-    """Whether a record is of a pointer inside the memory that an argument hands over."""
-    return argument.name is not None and argument.name.startswith((".", "["))
+    """Whether a record is of a pointer inside the memory that an argument hands over.
+
+    Its name leads there: ``.data``, ``[3]``, and with the parameter's own name ``image.data``.
+    """
+    return argument.name is not None and not argument.name.isidentifier()
 
 
 def facts_of(call: Call, *kinds: str) -> list[Fact]:

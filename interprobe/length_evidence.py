@@ -120,11 +120,13 @@ def evidence_of(call: Call, fact: Fact, learnt: set[Pair]) -> Evidence | None:
     pointer = own.get(pair.pointer) if pair is not None else None
     if pair is None or pointer is None or pointer.given is None:
         return None
-    if pair in learnt:
-        return Evidence.LEARNT
     if any(argument.name for argument in own.values()):
         # Where the prototype is known, it decides, also against what only looks like a length.
-        return Evidence.NAMED if _is_named(call, pair, own) else None
+        if not _is_named(call, pair, own):
+            return None
+        return None if _is_anothers(pair, own, fact.value) else Evidence.NAMED
+    if pair in learnt:
+        return Evidence.LEARNT
     if _is_nbytes(call, fact, pair):
         return Evidence.NBYTES
     if fact.kind == "length-over" and _is_near(call, fact, pointer):
@@ -158,6 +160,20 @@ def _is_named(call: Call, pair: Pair, own: dict[int, Argument]) -> bool:
         if fact.position == pair.first and fact.kind in {"length-over", "length-past-array"}
     }
     return set(group) <= beyond
+
+
+def _is_anothers(pair: Pair, own: dict[int, Argument], value: int) -> bool:
+    """Whether the integer is the length of an array that comes behind it: ``(x, nt, t)``."""
+    behind = own.get(pair.first + pair.factors)
+    first = own[pair.first]
+    if behind is None or "*" not in (behind.true or "") or behind.position == pair.pointer:
+        return False
+    if _is_tied(_plain(first.name), _plain(own[pair.pointer].name)):
+        return False
+    size, _ = element_bytes(behind)
+    given = behind.given
+    holds = given is not None and size > 0 and given.nbytes // size == value
+    return holds or _is_tied(_plain(first.name), _plain(behind.name))
 
 
 def is_length_name(name: str) -> bool:

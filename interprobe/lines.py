@@ -19,7 +19,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from interprobe.line_switch import line_switch
 
 if TYPE_CHECKING:
-    from interprobe.trace import FunctionLines, Trace
+    from interprobe.line_records import FunctionLines
+from interprobe.trace import (
+    Trace,
+)
 
 
 class _Listing(NamedTuple):

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from interprobe.findings import Finding, Site
+from interprobe.line_records import FunctionLines
 from interprobe.prototypes import Prototype
 
 SCHEMA: Final = "interprobe.trace/1"
@@ -300,26 +301,6 @@ class Process(msgspec.Struct, frozen=True):
     memory: Memory
     guard: Guard | None = None
     """None where the process did not run in guard mode."""
-
-
-class LineTiming(msgspec.Struct, frozen=True):
-    """One line of a profiled function: line_profiler's time, and the copies made by that line."""
-
-    line: int
-    hits: int
-    seconds: float
-    copies: int
-    bytes_copied: int
-    source: str
-
-
-class FunctionLines(msgspec.Struct, frozen=True):
-    """The lines of one function profiled with ``--lines`` or ``profile(lines=True)``."""
-
-    file: str
-    function: str
-    first_line: int
-    lines: list[LineTiming]
 
 
 class Meta(msgspec.Struct, frozen=True):

@@ -114,8 +114,10 @@ def _arguments(call: Call) -> Iterator[Mismatch]:
     """Arguments that are declared as something else."""
     declares_nothing = call.binding == "ctypes" and call.argtypes is None
     for item in argument_mismatches(call):
-        # Numbers without argtypes are IP304's; a typed pointer is a declaration of its own.
-        if not (declares_nothing and is_number(item.declared)) and not _is_misread(item):
+        # Numbers without argtypes are IP304's; a typed pointer is a declaration of its own, but one
+        # to nothing known may be a null pointer, or a handle that is passed on.
+        no_claim = is_number(item.declared) or item.argument.given is None
+        if not (declares_nothing and no_claim) and not _is_misread(item):
             yield _mismatch(call, item)
 
 

@@ -154,6 +154,10 @@ def _judged(
     given = argument.given
     if given is None or fact.value * size <= fact.limit:
         return None
+    if any(stride < 0 for stride in given.strides):
+        return None  # the array ends where the pointer begins: IP302 says so
+    if any(each.kind.startswith("cut") and each.position == fact.position for each in call.facts):
+        return None  # C gets another number: IP312 says so
     held = item_size(given)
     if held < size and fact.value * held <= fact.limit:
         return None  # the length is right, and the element type wrong: IP301 says so
@@ -178,7 +182,8 @@ def _finding(trace: Trace, found: list[tuple[int, Overrun]]) -> Finding:
             worst[overrun.argument.position] = overrun
     overruns = list(worst.values())
     arrays = "; ".join(layout_text(each.argument.given) for each in overruns if each.argument.given)
-    times = counted(sum(call.count for call in calls), "call", "calls")
+    # A call that never came back is not counted.
+    times = counted(sum(max(call.count, 1) for call in calls), "call", "calls")
     severities = [each.severity for each in overruns]
     return Finding(
         rule=CODE,

@@ -80,7 +80,14 @@ def check(trace: Trace) -> Iterator[Finding]:
 def _writes(call: Call) -> list[Fact]:
     """The facts of a call that are worth a finding."""
     # Memory that another argument shares may have been written through that one, and rightly so.
-    return [fact for fact in facts_of(call, "changed-read-only") if fact.other is None]
+    # A library that passes a read-only view of an array which may be written knows what it does:
+    # np.broadcast_to makes such views of arrays that the program gave up by overwrite=True.
+    in_library = call.site != call.user_site
+    return [
+        fact
+        for fact in facts_of(call, "changed-read-only")
+        if fact.other is None and (_is_certain(fact) or not in_library)
+    ]
 
 
 def _finding(indices: list[int], calls: list[Call]) -> Finding:

@@ -17,8 +17,8 @@ from interprobe.terminal.units import byte_count, duration, share, table_count
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+    from interprobe.line_records import FunctionLines
     from interprobe.terminal.places import Places
-    from interprobe.trace import FunctionLines
 
 _HOT_SHARE = 0.25
 """A line that takes at least this share of its function is set bold."""

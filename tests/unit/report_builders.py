@@ -8,12 +8,12 @@ from math import prod
 import msgspec
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.line_records import FunctionLines
 from interprobe.trace import (
     Argument,
     Borrow,
     Call,
     Copy,
-    FunctionLines,
     Layout,
     Memory,
     Meta,

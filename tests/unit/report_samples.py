@@ -6,11 +6,10 @@ import msgspec
 from report_builders import CD_FAST, COORDINATE_DESCENT, SCRIPT, call, copy, layout, site, trace
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity
+from interprobe.line_records import FunctionLines, LineTiming
 from interprobe.trace import (
     Argument,
     Borrow,
-    FunctionLines,
-    LineTiming,
     Memory,
     Native,
     TimelineBin,

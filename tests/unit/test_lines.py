@@ -20,8 +20,11 @@ import pytest
 from msgspec.structs import replace
 from trace_builder import site, trace_of, transposed
 
+from interprobe.line_records import FunctionLines
 from interprobe.lines import LineTimer
-from interprobe.trace import FunctionLines, Trace
+from interprobe.trace import (
+    Trace,
+)
 
 SCRIPT = "/home/ada/solve.py"
 

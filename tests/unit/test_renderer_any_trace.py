@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity, Site
+from interprobe.line_records import FunctionLines, LineTiming
 from interprobe.renderers import svg, terminal
 from interprobe.trace import (
     Argument,
     Borrow,
     Call,
     Copy,
-    FunctionLines,
     Layout,
-    LineTiming,
     Memory,
     Meta,
     Native,
