@@ -34,6 +34,7 @@
 #define MOST_BLOCKS (1u << 17) /* live and freed; a kernel may allow more mappings than that */
 #define FREED_BLOCKS 8192      /* places that are not used again while others can be had */
 #define ONE_IN 16              /* blocks that are still guarded where little room is left */
+#define HUGE_FROM (1u << 22)   /* bytes of a block for which huge pages are worth their while */
 #define MOST_LIVE 65536u       /* of them: each takes a page of memory at least */
 
 /* Of Linux 6.13; C libraries learn of it later. */
@@ -452,6 +453,9 @@ place_block(size_t bytes)
         return 0;
     }
     mappings += costs;
+    if (bytes >= HUGE_FROM) {
+        madvise((void *)writable, pages * page_bytes, MADV_HUGEPAGE); /* as NumPy does */
+    }
     block->writable = writable;
     block->data = data_at_start ? writable : block->end - padded;
     block->bytes = bytes;
