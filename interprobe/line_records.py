@@ -1,4 +1,4 @@
-"""What the lines of a profiled function took: line_profiler's times, with the copies beside them."""
+"""What the lines of a profiled function took, with the copies that each made."""
 
 from __future__ import annotations
 

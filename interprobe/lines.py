@@ -20,9 +20,7 @@ from interprobe.line_switch import line_switch
 
 if TYPE_CHECKING:
     from interprobe.line_records import FunctionLines
-from interprobe.trace import (
-    Trace,
-)
+    from interprobe.trace import Trace
 
 
 class _Listing(NamedTuple):
@@ -211,7 +209,7 @@ class LineTimer:
 def _function_lines(
     listing: _Listing, timings: dict[int, tuple[int, float]], trace: Trace
 ) -> FunctionLines:
-    from interprobe.trace import FunctionLines, LineTiming
+    from interprobe.line_records import FunctionLines, LineTiming
 
     counts: Counter[int] = Counter()
     sizes: Counter[int] = Counter()

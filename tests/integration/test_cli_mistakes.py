@@ -12,7 +12,7 @@ from interprobe.scenarios import __path__ as scenario_path
 
 MISTAKES = {
     "rnu": "There is no command 'rnu'; did you mean 'run'?",
-    "frobnicate": "There is no command 'frobnicate'; the commands are check, doctor, explain, list, ",
+    "frobnicate": "There is no command 'frobnicate'; the commands are check, doctor, explain, ",
     "program.py": "There is no command 'program.py'; did you mean 'interprobe run program.py'?",
     "--verson": "'interprobe' has no option '--verson'; did you mean '--version'?",
     "run": "TARGET is missing: a script, -m module, -c code or a scenario; ",
