@@ -65,7 +65,8 @@ class Member:
     def noun(self) -> str:
         """What it is, in NumPy's words."""
         name = _NOUNS.get(self.kind)
-        text = "pointer" if self.kind == "p" else f"{self.size} bytes"
+        size = "1 byte" if self.size == 1 else f"{self.size} bytes"
+        text = "pointer" if self.kind == "p" else size
         if name is not None:
             text = name.format(self.size * 8)
         return f"big-endian {text}" if self.foreign else text

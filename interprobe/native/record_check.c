@@ -9,8 +9,9 @@
 #include <stdio.h>
 
 /* The layout of the records of the array behind `position`, and that of the struct which the pointer to
- * it is declared with: record_text.h's lines, as "C:LINE|A:LINE" (the declared one first). Either may be
- * cut at a member for want of room, which "..." at its end says. `value`: bytes of a record. */
+ * it is declared with: record_text.h's lines, as "C:LINE|A:LINE" (the declared one first; "C:" alone where
+ * none is declared). Either may be cut at a member for want of room, which "..." at its end says.
+ * `value`: bytes of a record. */
 static const char RECORD_LAYOUTS[] = "record-layouts";
 
 static void
@@ -29,7 +30,9 @@ before(const begun_call *call, void *memory)
         PyArrayObject *array = call->arrays[i];
         record_text declared = {.used = 0}, given = {.used = 0};
         if (!call->to->foreign->declared_record(call->to, i, &declared)) {
-            continue;
+            declared.used = 0; /* the callee's own prototype may tell, when the run is over */
+            declared.is_cut = false;
+            declared.text[0] = '\0';
         }
         if (array != NULL && PyDataType_HASFIELDS(PyArray_DESCR(array))) {
             record_text_of_dtype(&given, PyArray_DESCR(array));

@@ -76,6 +76,7 @@ from interprobe.record_layouts import (
     read_of_ones,
 )
 from interprobe.trace import Argument, Call, Layout, Trace
+from interprobe.true_records import true_record
 from interprobe.wording import bytes_text, counted, element_count
 
 CODE = "IP310"
@@ -95,6 +96,7 @@ def _complaints(call: Call) -> list[Complaint]:
     for fact, argument in facts_of(call, "record-layouts"):
         struct_line, _, array_line = (fact.text or "").partition("|")
         declared = parse_record(struct_line.removeprefix("C:"))
+        declared = declared or true_record(call.prototype, argument.position)
         given = parse_record(array_line.removeprefix("A:"))
         if declared is None or given is None or argument.given is None:
             continue
@@ -128,7 +130,7 @@ def _complaint(
     array = array_of(call, argument)
     only_names = not apart and all(difference.is_swap for difference in differing)
     sentences = [
-        f"{argument_text(call, argument)} is declared as {argument.declared}, and "
+        f"{argument_text(call, argument)} is {_told(call, argument)}, and "
         f"{array_text(array, 'the array behind it')} has other records. The struct: "
         f"{declared.text}. The array: {given.text}."
     ]
@@ -142,9 +144,22 @@ def _complaint(
         severity=Severity.WARNING if only_names else Severity.ERROR,
         cause=" ".join(sentences),
         given=f"{counted(count, 'record', 'records')} of {bytes_text(given.size)}, passed as "
-        f"{argument.declared} of {bytes_text(declared.size)}",
+        f"{argument.declared if _names_struct(argument) else argument.true} of "
+        f"{bytes_text(declared.size)}",
         fix=_fix(call, argument, declared, given),
     )
+
+
+def _told(call: Call, argument: Argument) -> str:
+    """What says which struct C expects: the declaration, or where that is silent the prototype."""
+    if _names_struct(argument) or argument.true is None:
+        return f"declared as {argument.declared}"
+    return f"`{argument.true}` by the function's own prototype"
+
+
+def _names_struct(argument: Argument) -> bool:
+    """Whether the declaration says more than that it is an address."""
+    return argument.declared not in {None, "int", "c_void_p", "void *", "_ctypes", "ndarray"}
 
 
 def _difference(difference: Difference, declared: RecordLayout, given: RecordLayout) -> str:
@@ -193,7 +208,7 @@ def _fix(call: Call, argument: Argument, declared: RecordLayout, given: RecordLa
     same_names = {each.name for each in declared.members} == {each.name for each in given.members}
     # Between records NumPy assigns by position, not by name.
     ordered = f"{source}[list(struct_dtype.names)]" if same_names else source
-    if call.binding == "cffi":
+    if call.binding == "cffi" or not _names_struct(argument):
         first = (
             f"struct_dtype = np.dtype([(name, {source}.dtype[name]) for name in "
             f"{source}.dtype.names], align=True)"
