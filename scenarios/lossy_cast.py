@@ -27,7 +27,8 @@ EPOCH = 1_700_000_000
 """The first measurement, in seconds since 1970."""
 
 _longest_gap = kernels["cdemo_longest_gap"]  # a function of its own, with another prototype
-_longest_gap.argtypes = (cykernels.AnyTimes, ctypes.c_size_t)
+# ctypes takes any class with a from_param, which its type hints do not say.
+_longest_gap.argtypes = (cykernels.AnyTimes, ctypes.c_size_t)  # type: ignore[assignment]
 _longest_gap.restype = ctypes.c_double
 
 

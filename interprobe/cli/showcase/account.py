@@ -43,7 +43,7 @@ def one_line(outcome: Outcome, output: Output) -> str:
         state = Text("as expected", style="green")
     else:
         state = Text("not as expected", style="bold red")
-    name = f"{outcome.name:24}{_codes(outcome.found):7}"
+    name = f"{outcome.name:24}{_codes(outcome.found):14}"
     return _drawn(output, Text.assemble(name, state))
 
 
