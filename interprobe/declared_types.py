@@ -217,7 +217,9 @@ def ctypes_code(
     if type_.kind == "void":
         return "None"
     if type_.kind == "array" and type_.target is not None:
-        return f"{ctypes_code(type_.target, classes=classes)} * {type_.length}"
+        pairs = 2 if type_.target.kind == "complex" else 1
+        element = _part_of(type_.target) if pairs == 2 else type_.target
+        return f"{ctypes_code(element, classes=classes)} * {type_.length * pairs}"
     if type_.kind == "struct":
         name = class_name(type_)
         words, rest = divmod(type_.size, 8)
@@ -232,10 +234,24 @@ def ctypes_code(
             return "ctypes.c_void_p"
         if target.kind == "struct" and class_name(target) not in classes:
             return "ctypes.c_void_p"
-        return f"ctypes.POINTER({ctypes_code(target, classes=classes)})"
+        element = _part_of(target) if target.kind == "complex" else target
+        return f"ctypes.POINTER({ctypes_code(element, classes=classes)})"
     spelled = bare(type_.spelling)
     known = name_in_c(type_.kind, type_.size) or ""
     return f"ctypes.{_CTYPES_NAMES.get(spelled) or _CTYPES_NAMES.get(known, 'c_void_p')}"
+
+
+def member_code(type_: CType, classes: Mapping[str, str]) -> str:
+    """The ctypes expression for a member of a structure."""
+    if type_.kind == "complex":
+        return f"{ctypes_code(_part_of(type_), classes=classes)} * 2"
+    return ctypes_code(type_, classes=classes)
+
+
+def _part_of(type_: CType) -> CType:
+    """What a complex number in memory is a pair of: ctypes has complex types since Python 3.14."""
+    spelling = {4: "float", 8: "double"}.get(type_.size // 2, "long double")
+    return CType("float", spelling, type_.size // 2)
 
 
 def class_name(type_: CType) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from interprobe.declared_types import class_name, ctypes_code
+from interprobe.declared_types import class_name, ctypes_code, member_code
 from interprobe.prototypes import CType, Prototype, StructLayout, bare
 
 NO_CLASSES: Mapping[str, str] = MappingProxyType({})
@@ -78,7 +78,7 @@ def struct_code(layout: StructLayout, classes: Mapping[str, str], module: str = 
     for number, member in enumerate(layout.members):
         field = member.name or f"_{number}"
         field = f"{field}_" if keyword.iskeyword(field) else field
-        fields.append(f'        ("{field}", {ctypes_code(member.type, classes=classes)}),')
+        fields.append(f'        ("{field}", {member_code(member.type, classes)}),')
     lines = [
         f"class {classes.get(name, name)}(ctypes.{base}):",
         "    _fields_ = [",
@@ -114,6 +114,9 @@ def block(
             parts.append(struct_code(layout, earlier, module))
             named.add(name)
     for each in prototypes:
+        if _has_complex_values(each):
+            parts.append(f"# {each.declaration}: ctypes passes complex numbers since Python 3.14")
+            continue
         restype = each.name not in half_declared
         name = attribute_code("lib", each.name)
         parts.append(assignments(name, each, classes=classes, module=module, restype=restype))
@@ -123,6 +126,12 @@ def block(
 def module_code(library: str, prototypes: Sequence[Prototype]) -> str:
     """A whole module that loads a library and declares its functions."""
     return f"import ctypes\n\nlib = ctypes.CDLL({library!r})\n\n{block(prototypes)}"
+
+
+def _has_complex_values(prototype: Prototype) -> bool:
+    """Whether complex numbers are passed or returned, and not only pointers to them."""
+    types = [prototype.returns, *(each.type for each in prototype.parameters)]
+    return any(type_.kind == "complex" for type_ in types)
 
 
 def _class_of(name: str) -> str:

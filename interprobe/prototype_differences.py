@@ -130,6 +130,9 @@ def _pointers(declared: CType, true: CType) -> Difference | None:
 
 def same_element(ours: CType, theirs: CType) -> bool:
     """Whether elements of one type can be read as those of another: the same bits, alike."""
+    for one, other in ((ours, theirs), (theirs, ours)):
+        if one.kind == "array" and one.target is not None and other.kind == "complex":
+            return one.target.kind == "float" and one.target.size * one.length == other.size
     if {ours.kind, theirs.kind} == {"float", "complex"}:
         real, pair = (ours, theirs) if ours.kind == "float" else (theirs, ours)
         return real.size * 2 == pair.size
@@ -217,7 +220,7 @@ def layout_differences(ours: StructLayout, theirs: StructLayout) -> list[Differe
         elif member.type.kind == "array" and true.type.kind == "array":
             if member.type.size and true.type.size and member.type.size != true.type.size:
                 found.append(_error(f"C's {true.name} is {true.type.spelling}"))
-        else:
+        elif not same_element(member.type, true.type):
             difference = argument_difference(member.type, true.type)
             if difference is None and member.type.size < true.type.size == _IN_FULL:
                 difference = _error(f"C reads {_bytes(true.type.size)}")

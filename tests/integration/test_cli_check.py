@@ -225,3 +225,24 @@ def test_run_takes_headers(folder: Path) -> None:
     assert ending.status == 0
     assert b"IP304 missing-prototype" in ending.stderr
     assert run(interprobe("run", "--header", "no.h", "program.py"), folder).status == 2
+
+
+def test_complex_numbers_in_memory_are_declared_as_pairs(tmp_path: Path) -> None:
+    (tmp_path / "turn.c").write_text(
+        "#include <complex.h>\n"
+        "struct wave { int id; double complex height; float complex both[2]; };\n"
+        "void turn(double complex *z, int n) { while (n--) z[n] *= I; }\n"
+        "int id_of(const struct wave *w) { return w->id; }\n"
+        "double complex by_value(double complex z) { return z * I; }\n"
+    )
+    subprocess.run(
+        ["cc", "-shared", "-fPIC", "-g", "turn.c", "-o", "libturn.so"], cwd=tmp_path, check=True
+    )
+    written = run(interprobe("check", "./libturn.so"), tmp_path).stdout.decode()
+    assert "ctypes.POINTER(ctypes.c_double), ctypes.c_int" in written
+    assert '("height", ctypes.c_double * 2)' in written
+    assert '("both", ctypes.c_float * 4)' in written
+    (tmp_path / "turn.py").write_text(written)
+    assert run([sys.executable, "turn.py"], tmp_path).status == 0
+    again = run(interprobe("check", "libturn.so", "turn.py"), tmp_path)
+    assert (again.status, b"no mismatch" in again.stdout) == (0, True)

@@ -76,7 +76,7 @@ MISTAKES = {
     "report program.py": "'program.py' is not JSON: ",
     "report wrong.json": "'wrong.json' is not a trace of schema interprobe.trace/1: ",
     "report a b": "'interprobe report' takes no 'b' here; see 'interprobe report --help'.",
-    "explain IP12": "There is no rule 'IP12': did you mean IP102 order-mismatch? ",
+    "explain IP1002": "There is no rule 'IP1002': did you mean IP102 order-mismatch? ",
     "explain order-mismatsh": "did you mean IP102 order-mismatch?",
     "explain IP101 IP102": "'interprobe explain' takes no 'IP102' here; ",
     "list all": "'interprobe list' takes no 'all' here; ",

@@ -111,7 +111,7 @@ def test_the_trace_holds_names_types_and_results(lib: ctypes.CDLL) -> None:
     assert call.argtypes == 2
     assert call.prototype is not None
     assert call.prototype.declaration == "double total(const double *x, size_t n)"
-    assert call.facts == []
+    assert {fact.kind for fact in call.facts} <= {"length-equal", "length-equal-least", "unchanged"}
 
 
 def test_argtypes_that_are_a_list_are_seen_as_declared(lib: ctypes.CDLL) -> None:
@@ -224,7 +224,8 @@ def test_a_float32_array_through_a_void_pointer(lib: ctypes.CDLL) -> None:
     trace, (wrong,) = record(lambda: lib.total(values.ctypes.data, 4))
     assert wrong != 4.0
     assert codes(trace) == [("IP301", "error")]
-    trace, (right,) = record(lambda: lib.total(np.ones(8).ctypes.data, 4))
+    doubles = np.ones(8)
+    trace, (right,) = record(lambda: lib.total(doubles.ctypes.data, 4))
     assert right == 4.0
     assert not trace.findings
 

@@ -49,7 +49,7 @@ def one_line(outcome: Outcome, output: Output) -> str:
 
 def table_of_all(outcomes: Sequence[Outcome], seconds: float, output: Output) -> str:
     """The table of all scenarios, and in words what does not hold."""
-    headings = ["found", "copied", "cured", "time", "cured", "faster", "numbers"]
+    headings = ["found", "copied", "time", "cured", "faster", "numbers"]
     table = report_table(["scenario"], headings)
     for outcome in outcomes:
         expected = "" if outcome.as_expected else f", not {_codes(outcome.scenario.EXPECTED)}"
@@ -57,7 +57,6 @@ def table_of_all(outcomes: Sequence[Outcome], seconds: float, output: Output) ->
             outcome.name,
             Text(_codes(outcome.found) + expected, style="" if outcome.as_expected else "red"),
             byte_count(outcome.bad.trace.bytes_copied),
-            byte_count(outcome.good.trace.bytes_copied),
             _best(outcome.bad),
             _best(outcome.good),
             _speedup(outcome),
