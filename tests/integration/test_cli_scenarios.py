@@ -61,7 +61,7 @@ def test_all_scenarios(capsys: pytest.CaptureFixture[str]) -> None:
     names = catalogue.names()
     progress, _, table = output.partition("All scenarios")
     for name in names:
-        expected = ", ".join(catalogue.load(name).EXPECTED)
+        expected = ", ".join(sorted(catalogue.load(name).EXPECTED))
         assert re.search(rf"(?m)^{name} +{expected} +as expected$", progress)
         assert re.search(rf"(?m)^{name} +{expected} .*[MkG]?B .* (same|wrong)$", table)
     assert f"{len(names)} of {len(names)} scenarios show what they say" in table
