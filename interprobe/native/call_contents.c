@@ -21,6 +21,7 @@
  * while the process has several Python threads; calls that may call Python back.
  */
 #include "call_history.h"
+#include "readable_memory.h"
 
 #include "clock.h"
 
@@ -43,6 +44,8 @@ typedef struct {
     PyArrayObject *array; /* owned; NULL: only its address was given */
     char *data;
     uint64_t bytes;
+    const void *owner_data; /* of the array at the end of its bases: a resize changes these */
+    uint64_t owner_bytes;
     uint64_t hash;
     uint32_t copied, copy_at; /* its first bytes, in the copy */
     int8_t position, other;
@@ -100,11 +103,18 @@ hash_of_bytes(const char *data, uint64_t bytes, uint64_t seed)
 static uint64_t
 hash_of_elements(const layout *is, uint64_t elements, uint64_t step)
 {
+    for (int axis = 0; axis < is->ndim; axis++) {
+        /* The same elements again and again: once will do. */
+        elements /= is->strides[axis] == 0 ? (uint64_t)is->shape[axis] : 1;
+    }
     uint64_t hash = 0, last = elements - 1;
     for (uint64_t index = 0;; index = index + step < last ? index + step : last) {
         const char *at = is->data;
         uint64_t rest = index;
         for (int axis = is->ndim - 1; axis >= 0; axis--) {
+            if (is->strides[axis] == 0) {
+                continue;
+            }
             at += (npy_intp)(rest % (uint64_t)is->shape[axis]) * is->strides[axis];
             rest /= (uint64_t)is->shape[axis];
         }
@@ -233,6 +243,16 @@ may_look(const compared_call *now)
     return !now->history->calls_back && is_only_thread();
 }
 
+/* The array whose memory a view lies in, borrowed. */
+static PyArrayObject *
+owner_of(PyArrayObject *array)
+{
+    while (PyArray_BASE(array) != NULL && PyArray_Check(PyArray_BASE(array))) {
+        array = (PyArrayObject *)PyArray_BASE(array);
+    }
+    return array;
+}
+
 static void
 begin_look(const compared_call *now, look *taken, int pointer, uint32_t *used, uint32_t room)
 {
@@ -242,15 +262,22 @@ begin_look(const compared_call *now, look *taken, int pointer, uint32_t *used, u
     looked_at *array = &taken->arrays[pointer];
     memset(array, 0, sizeof *array);
     held_memory memory = memory_behind(now, pointer);
+    const char *low, *high;
+    layout_extent(given, &low, &high);
     bool contiguous = given->contiguous_c || given->contiguous_f;
     int position = history->pointer_at[pointer];
     PyArrayObject *live = now->call->arrays[position];
     if (memory.holder == HELD_BY_OTHERS || given->nbytes == 0 || given->elsize == 0 ||
         given->elsize > UINT16_MAX || (live == NULL && !contiguous) ||
-        now->low[pointer] < memory.low || now->high[pointer] > memory.high) {
+        now->low[pointer] < memory.low || now->high[pointer] > memory.high ||
+        !memory_is_readable(low, (uint64_t)(high - low))) {
         return; /* bytes stays 0: not looked at */
     }
     array->array = (PyArrayObject *)Py_XNewRef((PyObject *)live);
+    if (live != NULL) {
+        array->owner_data = PyArray_DATA(owner_of(live));
+        array->owner_bytes = (uint64_t)PyArray_NBYTES(owner_of(live));
+    }
     array->data = given->data;
     array->bytes = (uint64_t)given->nbytes;
     array->position = (int8_t)position;
@@ -313,13 +340,20 @@ static bool
 still_there(const looked_at *array, layout *is)
 {
     if (array->array != NULL) {
+        const char *low, *high;
+        PyArrayObject *owner = owner_of(array->array);
         layout_read(is, array->array);
-        return is->data == array->data && (uint64_t)is->nbytes == array->bytes;
+        layout_extent(is, &low, &high);
+        return is->data == array->data && (uint64_t)is->nbytes == array->bytes &&
+               PyArray_DATA(owner) == array->owner_data &&
+               (uint64_t)PyArray_NBYTES(owner) == array->owner_bytes &&
+               memory_is_readable(low, (uint64_t)(high - low));
     }
     kept_layout found;
     uintptr_t low = (uintptr_t)array->data;
     return addresses_find(low, ADDRESS_INTERIOR, &found) &&
-           addresses_memory_end(low) >= low + array->bytes;
+           addresses_memory_end(low) >= low + array->bytes &&
+           memory_is_readable(array->data, array->bytes);
 }
 
 /* An element as C sees it; false for kinds that are not written out. */

@@ -35,12 +35,28 @@ find_integers(call_history *history, const begun_call *call)
     }
 }
 
+/* Whether a read-only array lies in the memory of one that the callee may write. */
+static bool
+shares_memory(const begun_call *call, int position)
+{
+    for (int i = 0; i < call->count; i++) {
+        const call_argument *other = &call->arguments[i];
+        if (i != position && other->has_layout && other->given.writeable &&
+            layout_overlap(&other->given, &call->arguments[position].given)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void
 find_pointers(call_history *history, const begun_call *call)
 {
     for (int i = 0; i < call->given && history->pointers < CALL_POINTERS; i++) {
         const call_argument *argument = &call->arguments[i];
-        if (!argument->has_layout || (!history->foreign && argument->given.writeable)) {
+        if (!argument->has_layout || (!history->foreign && argument->given.writeable) ||
+            (history->foreign && call_converts(call, i)) ||
+            (!history->foreign && shares_memory(call, i))) {
             continue;
         }
         size_t element =
@@ -55,8 +71,10 @@ may_call_back(const begun_call *call)
 {
     for (int i = 0; i < call->given; i++) {
         PyObject *argument = call->to->arguments[i];
-        if (PyFunction_Check(argument) || PyMethod_Check(argument) ||
-            (call->to->foreign != NULL && call->to->foreign->calls_back(argument))) {
+        bool calls = call->to->foreign != NULL
+                         ? call->to->foreign->calls_back(argument)
+                         : Py_TYPE(argument)->tp_call != NULL && !PyType_Check(argument);
+        if (calls || PyFunction_Check(argument) || PyMethod_Check(argument)) {
             return true;
         }
     }

@@ -98,7 +98,7 @@ typedef struct {
 /* The memory around pointer number `pointer` of a call. Runs no Python code. */
 held_memory memory_behind(const compared_call *now, int pointer);
 
-#define CONTENTS_MEMORY 360 /* bytes that call_contents.c keeps of a call */
+#define CONTENTS_MEMORY 448 /* bytes that call_contents.c keeps of a call */
 #define CONTENTS_SHARE 6    /* a 64th of the time of calls may go into looks at contents */
 
 /* Whether a call is looked at whatever its record has earned. */

@@ -5,6 +5,7 @@
  * made. What kind of C type an object has is asked of cffi once per type.
  */
 #include "cffi_objects.h"
+#include "readable_memory.h"
 
 #include "address_map.h"
 #include "numpy_api.h"
@@ -225,7 +226,9 @@ owned_memory(PyObject *object, const cffi_type *type, Py_ssize_t *size)
     } else {
         *size = type->kind == CFFI_ARRAY ? type->size : -1;
     }
-    return *size > 0 ? cffi_address(object) : NULL;
+    /* What it points to may have been released. */
+    bool there = *size > 0 && memory_is_readable(cffi_address(object), (uint64_t)*size);
+    return there ? cffi_address(object) : NULL;
 }
 
 int

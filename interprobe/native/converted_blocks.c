@@ -20,6 +20,7 @@
 #include "call_checks.h"
 #include "crossings.h"
 #include "elements.h"
+#include "readable_memory.h"
 #include "thread_local.h"
 
 #include <stdio.h>
@@ -169,11 +170,15 @@ count_changes(followed_block *block)
     return changed;
 }
 
-/* Whether the array that the block was made from holds what it held, as far as was sampled. Its memory
- * must be there. */
+/* Whether the array that the block was made from holds what it held, as far as was sampled; false also
+ * where its memory is gone. */
 static bool
 source_is_as_it_was(const followed_block *block)
 {
+    if (!memory_pieces_are_readable(block->source_at, block->sources,
+                                    compared(block->source_elsize))) {
+        return false;
+    }
     for (int i = 0; i < block->sources; i++) {
         if (!element_same(block->source_before[i], block->source_at[i],
                           compared(block->source_elsize))) {
@@ -193,20 +198,32 @@ source_lives_unchanged(const followed_block *block)
            source_is_as_it_was(block);
 }
 
-static uint64_t
-hash_of(const array_beside *array)
+/* False where the memory is gone, or nobody may read it: the call may have seen to that. */
+static bool
+hash_of(const array_beside *array, uint64_t *out)
 {
     uint64_t hash = 0xcbf29ce484222325u, word = 0;
     npy_intp words = array->nbytes / 8;
     int samples = elements_sampled(words, SAMPLED);
+    const char *pieces[SAMPLED + 1];
     for (int i = 0; i < samples; i++) {
-        memcpy(&word, array->data + 8 * elements_index(words, samples, i), 8);
+        pieces[i] = array->data + 8 * elements_index(words, samples, i);
+    }
+    pieces[samples] = array->data + 8 * words;
+    bool rest = array->nbytes % 8 != 0;
+    if (!memory_pieces_are_readable(pieces, samples, 8) ||
+        (rest && !memory_is_readable(pieces[samples], (uint64_t)(array->nbytes % 8)))) {
+        return false;
+    }
+    for (int i = 0; i < samples; i++) {
+        memcpy(&word, pieces[i], 8);
         hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
         hash ^= hash >> 33;
     }
     word = 0;
-    memcpy(&word, array->data + 8 * words, (size_t)(array->nbytes % 8));
-    return (hash ^ word) * 0xFF51AFD7ED558CCDu;
+    memcpy(&word, pieces[samples], (size_t)(array->nbytes % 8));
+    *out = (hash ^ word) * 0xFF51AFD7ED558CCDu;
+    return true;
 }
 
 /* Notes what the other arrays hold that the call was given. */
@@ -218,7 +235,9 @@ note_beside(followed_block *block, const latest_call *call, const char *own)
         if (call->arrays[i].data != own) {
             array_beside *noted = &block->beside[block->beside_count++];
             *noted = call->arrays[i];
-            noted->contents = noted->nbytes < 0 ? 0 : hash_of(noted);
+            if (noted->nbytes >= 0 && !hash_of(noted, &noted->contents)) {
+                noted->nbytes = -1;
+            }
         }
     }
 }
@@ -407,9 +426,10 @@ changed_others(const callee *to, const followed_block *block, int position)
         for (int k = 0; k < block->beside_count; k++) {
             noted = block->beside[k].data == PyArray_DATA(array) ? &block->beside[k] : noted;
         }
+        uint64_t contents = 0;
         changed = PyArray_DATA(array) != block->source &&
                   (noted == NULL || noted->nbytes < 0 || noted->nbytes != PyArray_NBYTES(array) ||
-                   noted->contents != hash_of(noted));
+                   !hash_of(noted, &contents) || noted->contents != contents);
         Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
     }
     return changed;

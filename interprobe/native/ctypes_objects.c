@@ -482,8 +482,8 @@ append_name(call_argument *out, const char *format, const char *text, Py_ssize_t
 static bool
 name_field(PyTypeObject *record, PyObject *field, Py_ssize_t offset, call_argument *out, int depth)
 {
-    if (!PyTuple_Check(field) || PyTuple_GET_SIZE(field) < 2) {
-        return false;
+    if (!PyTuple_Check(field) || PyTuple_GET_SIZE(field) != 2) {
+        return false; /* three: bits, which hold no pointer */
     }
     PyObject *name = PyTuple_GET_ITEM(field, 0), *type = PyTuple_GET_ITEM(field, 1);
     const char *text = PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : NULL;

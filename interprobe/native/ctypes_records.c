@@ -69,7 +69,10 @@ add_record(record_text *to, PyTypeObject *type, const char *outer, Py_ssize_t ba
     }
     PyObject *own = type->tp_dict == NULL ? NULL : PyDict_GetItemString(type->tp_dict, "_fields_");
     PyObject *list = own == NULL ? NULL : PySequence_Tuple(own);
-    foreign |= PyObject_HasAttrString((PyObject *)type, "_swappedbytes_");
+    PyObject *swapped = PyObject_GetAttrString((PyObject *)type, "_swappedbytes_");
+    foreign |= swapped != NULL;
+    Py_XDECREF(swapped);
+    PyErr_Clear();
     for (Py_ssize_t i = 0; list != NULL && i < PyTuple_GET_SIZE(list); i++) {
         PyObject *field = PyTuple_GET_ITEM(list, i);
         PyObject *name = PyTuple_Check(field) && PyTuple_GET_SIZE(field) >= 2

@@ -98,12 +98,15 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
     }
     crossing now;
     watched_call call;
-    if (!extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, self, arguments,
-                         count, named)) {
-        return call_original(patched, self, a, b, c, d);
-    }
+    bool begun = extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, self,
+                                 arguments, count, named);
     PyObject *result = call_original(patched, self, a, b, c, d);
-    crossing_end(&now, result);
+    if (begun) {
+        crossing_end(&now, result);
+    }
+    if (arguments == row && named != NULL) {
+        extension_release_row(row, count, (PyObject *)a);
+    }
     return result;
 }
 

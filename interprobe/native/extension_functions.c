@@ -240,11 +240,14 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
         call.to.keywords = keywords;
     }
     crossing now;
-    if (!crossing_begin(&now, &call.to)) {
-        return patched->original(object, args, keywords);
-    }
+    bool begun = crossing_begin(&now, &call.to);
     PyObject *result = patched->original(object, args, keywords);
-    crossing_end(&now, result);
+    if (begun) {
+        crossing_end(&now, result);
+    }
+    if (call.to.arguments == row) {
+        extension_release_row(row, call.to.count, args);
+    }
     return result;
 }
 

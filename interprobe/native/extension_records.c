@@ -73,9 +73,17 @@ extension_in_a_row(PyObject **row, PyObject *args, PyObject *keywords)
     PyObject *key, *value;
     Py_ssize_t position = 0;
     while (count < CALL_ARGUMENTS && PyDict_Next(keywords, &position, &key, &value)) {
-        row[count++] = value;
+        row[count++] = Py_NewRef(value);
     }
     return count;
+}
+
+void
+extension_release_row(PyObject **row, Py_ssize_t count, PyObject *args)
+{
+    for (Py_ssize_t i = PyTuple_GET_SIZE(args); i < count; i++) {
+        Py_DECREF(row[i]);
+    }
 }
 
 char *

@@ -31,8 +31,10 @@ void extension_resolve(call_event *event, void *context);
 void cffi_resolve_lib_call(call_event *event, void *context);
 
 /* Positional and keyword arguments of a call in one row of CALL_ARGUMENTS; those that find no room are
- * left out. Returns how many there are. */
+ * left out. Returns how many there are. The row holds what was passed by keyword, since the callee may
+ * take it out of the dict: extension_release_row lets go of it. */
 Py_ssize_t extension_in_a_row(PyObject **row, PyObject *args, PyObject *keywords);
+void extension_release_row(PyObject **row, Py_ssize_t count, PyObject *args);
 
 /* "name" or "Class.name", to be freed; `own` is the function's own name, or NULL. NULL: memory is out. */
 char *extension_qualified_name(const found_in *where, const char *own);

@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define CANARY 0x7e /* as a number glaring in every type: 1.6e303, 8.5e37, 2122219134 */
@@ -107,6 +108,20 @@ most_mappings(void)
     return most > 0 ? (uint64_t)most : 65530; /* the kernel's own default */
 }
 
+/* 64 GiB of addresses at most; a quarter of what the process may have, where that is limited. */
+static uint32_t
+most_units(void)
+{
+    uint32_t most = 1u << 16;
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+        while (most > 1u << 10 && (rlim_t)most * unit_bytes > limit.rlim_cur / 4) {
+            most >>= 1;
+        }
+    }
+    return most;
+}
+
 static bool
 reserve(void)
 {
@@ -117,7 +132,7 @@ reserve(void)
     unit_bytes = page_bytes * UNIT_PAGES;
     void *range = NULL;
     /* Addresses only: no memory stands behind them. Less where the process may not have so many. */
-    for (unit_count = 1u << 20; range == NULL && unit_count >= 1u << 10; unit_count >>= 2) {
+    for (unit_count = most_units(); range == NULL && unit_count >= 1u << 10; unit_count >>= 2) {
         range = reserved((size_t)unit_count * unit_bytes, PROT_NONE);
         if (range != NULL) {
             break;
@@ -206,10 +221,12 @@ close_pages(uint16_t size_class, uintptr_t at, size_t bytes)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
     bool closed = has_markers && size_class != LARGE
-                      ? madvise((void *)at, bytes, GUARD_INSTALL) == 0
+                      ? madvise((void *)at, bytes, GUARD_INSTALL) == 0 ||
+                            (munlock((void *)at, bytes) == 0 && /* the program has locked it */
+                             madvise((void *)at, bytes, GUARD_INSTALL) == 0)
                       : mmap((void *)at, bytes, PROT_NONE, flags, -1, 0) != MAP_FAILED;
-    if (!closed) {
-        madvise((void *)at, bytes, MADV_DONTNEED); /* zeros for the next block */
+    if (!closed && madvise((void *)at, bytes, MADV_DONTNEED) != 0) {
+        memset((void *)at, 0, bytes); /* zeros for the next block */
     }
 }
 
@@ -229,14 +246,18 @@ close_unit(uintptr_t at)
     if (!has_markers) {
         return true;
     }
+    static bool refused = false; /* before: it will be again */
     void *memory = (void *)at;
-    if (mappings + 2 > usable_mappings ||
+    if (refused || mappings + 2 > usable_mappings ||
         mprotect(memory, unit_bytes, PROT_READ | PROT_WRITE) != 0) {
         return false;
     }
     madvise(memory, unit_bytes, MADV_NOHUGEPAGE); /* its pages are opened one by one */
+    munlock(memory, unit_bytes); /* markers and mlockall do not go together */
     if (madvise(memory, unit_bytes, GUARD_INSTALL) != 0) {
-        mprotect(memory, unit_bytes, PROT_NONE);
+        refused = true;
+        mmap(memory, unit_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED,
+             -1, 0); /* gives back what was locked in */
         return false;
     }
     mappings += 2; /* next to large blocks it may be one of its own */
@@ -499,36 +520,6 @@ guard_blocks_new(size_t bytes)
     return id == 0 ? NULL : (void *)blocks[id].data;
 }
 
-bool
-guard_blocks_free(void *data)
-{
-    guard_block *block = live_block(data);
-    if (block == NULL) {
-        return false;
-    }
-    int error = errno;
-    bool own;
-    place_id place = running_place(&own);
-    guard_damage damage;
-    if (guard_blocks_on && guard_blocks_damaged(block, &damage)) {
-        guard_records_damage(block, &damage, GUARD_FOUND_WHEN_FREED, NULL, -1);
-    }
-    size_t bytes = block->end - block->writable;
-    pthread_mutex_lock(&lock);
-    block->freed = place;
-    __atomic_store_n(&block->state, GUARD_FREED, __ATOMIC_RELEASE);
-    mappings -= mappings_of(block->size_class);
-    close_pages(block->size_class, block->writable, bytes + page_bytes); /* the one behind as well */
-    append_freed(&queues[block->size_class], (uint32_t)(block - blocks));
-    if (block->size_class == LARGE) {
-        freed_large_units += block->units;
-    }
-    live_count--;
-    pthread_mutex_unlock(&lock);
-    errno = error;
-    return true;
-}
-
 /* Looks from `from` to `to`, and puts right what is no canary. Returns how many bytes that is. */
 static uint64_t
 overwritten(uintptr_t from, uintptr_t to, uintptr_t *lowest)
@@ -553,8 +544,9 @@ overwritten(uintptr_t from, uintptr_t to, uintptr_t *lowest)
     return count;
 }
 
-bool
-guard_blocks_damaged(guard_block *block, guard_damage *damage)
+/* With the lock held. */
+static bool
+is_damaged(guard_block *block, guard_damage *damage)
 {
     uintptr_t before = 0, behind = 0, end_of_data = block->data + block->bytes;
     damage->before_count = overwritten(block->writable, block->data, &before);
@@ -562,6 +554,46 @@ guard_blocks_damaged(guard_block *block, guard_damage *damage)
     damage->before_reach = damage->before_count ? block->data - before : 0;
     damage->behind_reach = damage->behind_count ? behind - end_of_data : 0;
     return damage->before_count != 0 || damage->behind_count != 0;
+}
+
+bool
+guard_blocks_damaged(guard_block *block, guard_damage *damage)
+{
+    pthread_mutex_lock(&lock);
+    /* A thread without the GIL may have freed it meanwhile. */
+    bool damaged = block->state == GUARD_LIVE && is_damaged(block, damage);
+    pthread_mutex_unlock(&lock);
+    return damaged;
+}
+
+bool
+guard_blocks_free(void *data)
+{
+    guard_block *block = live_block(data);
+    if (block == NULL) {
+        return false;
+    }
+    int error = errno;
+    bool own;
+    place_id place = running_place(&own);
+    guard_damage damage;
+    size_t bytes = block->end - block->writable;
+    pthread_mutex_lock(&lock);
+    if (guard_blocks_on && is_damaged(block, &damage)) {
+        guard_records_damage(block, &damage, GUARD_FOUND_WHEN_FREED, NULL, -1);
+    }
+    block->freed = place;
+    __atomic_store_n(&block->state, GUARD_FREED, __ATOMIC_RELEASE);
+    mappings -= mappings_of(block->size_class);
+    close_pages(block->size_class, block->writable, bytes + page_bytes); /* the one behind as well */
+    append_freed(&queues[block->size_class], (uint32_t)(block - blocks));
+    if (block->size_class == LARGE) {
+        freed_large_units += block->units;
+    }
+    live_count--;
+    pthread_mutex_unlock(&lock);
+    errno = error;
+    return true;
 }
 
 /* Whether the kernel reads a byte for us: where nobody may, it says so, and no signal is sent. */
@@ -610,6 +642,18 @@ guard_blocks_start(bool at_start)
     data_at_start = at_start;
     __atomic_store_n(&guard_blocks_on, failure == NULL, __ATOMIC_RELEASE);
     return failure;
+}
+
+void
+guard_blocks_lock(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void
+guard_blocks_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
 }
 
 void

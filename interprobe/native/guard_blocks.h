@@ -81,6 +81,10 @@ bool guard_blocks_live(void);
  * of signals. */
 guard_block *guard_blocks_around(uintptr_t address, guard_block **in_front);
 
+/* Held while blocks come and go, and while a ledger is taken off guard_records.h's books. */
+void guard_blocks_lock(void);
+void guard_blocks_unlock(void);
+
 /* Every live block of the moment, one after the other. `at` begins at 0. */
 guard_block *guard_blocks_next_live(uint32_t *at);
 

@@ -31,7 +31,9 @@ guard_mode_end(ledger *book)
             guard_records_damage(block, &damage, GUARD_FOUND_AT_END, NULL, -1);
         }
     }
+    guard_blocks_lock(); /* threads without the GIL write to it while they hold that */
     guard_records_end(book);
+    guard_blocks_unlock();
     if (guard_blocks_on && guard_records_nobody()) {
         guard_blocks_stop();
         guard_faults_end();

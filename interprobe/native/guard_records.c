@@ -39,7 +39,7 @@ take_room(int i, ledger *book)
         return -1;
     }
     first_entries[i] = first;
-    books[i] = book;
+    __atomic_store_n(&books[i], book, __ATOMIC_RELEASE);
     entry_of(i)->most = guard_blocks_most();
     return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "call_checks.h"
 #include "elements.h"
+#include "readable_memory.h"
 #include "frames.h"
 
 #include <stdio.h>
@@ -61,20 +62,29 @@ position_of_output(const callee *to)
     return -1;
 }
 
-static uint64_t
-hash_of(const layout *is)
+/* False where the memory is gone, or nobody may read it. */
+static bool
+hash_of(const layout *is, uint64_t *out)
 {
     uint64_t hash = 0xcbf29ce484222325u;
     npy_intp elements = is->elsize > 0 ? is->nbytes / is->elsize : 0;
     int samples = elements_sampled(elements, SAMPLED);
     size_t size = (size_t)(is->elsize < 8 ? is->elsize : 8);
+    const char *pieces[SAMPLED];
+    for (int i = 0; i < samples; i++) {
+        pieces[i] = element_at(is, elements_index(elements, samples, i));
+    }
+    if (size == 0 || !memory_pieces_are_readable(pieces, samples, size)) {
+        return false;
+    }
     for (int i = 0; i < samples; i++) {
         uint64_t word = 0;
-        memcpy(&word, element_at(is, elements_index(elements, samples, i)), size);
+        memcpy(&word, pieces[i], size);
         hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
         hash ^= hash >> 33;
     }
-    return hash;
+    *out = hash;
+    return true;
 }
 
 static void
@@ -87,9 +97,9 @@ before_call(const begun_call *call, void *memory)
     }
     int position = position_of_output(call->to);
     if (position >= 0 && position < call->given && call->arrays[position] != NULL &&
-        call->arguments[position].given.nbytes > 0) {
+        call->arguments[position].given.nbytes > 0 &&
+        hash_of(&call->arguments[position].given, &output->contents)) {
         output->position = position;
-        output->contents = hash_of(&call->arguments[position].given);
     }
 }
 
@@ -146,8 +156,9 @@ after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject
     layout_read(&given, array);
     layout_read(&came, (PyArrayObject *)result);
     char text[2 * ELEMENT_TEXT + 16];
-    if (came.nbytes > 0 && !layout_overlap(&given, &came) &&
-        hash_of(&given) == output->contents && differ(&given, &came, text, sizeof text)) {
+    uint64_t contents;
+    if (came.nbytes > 0 && !layout_overlap(&given, &came) && hash_of(&given, &contents) &&
+        contents == output->contents && differ(&given, &came, text, sizeof text)) {
         frame_outlook outlook;
         frames_look_ahead(&outlook);
         if (outlook.drops_result) {

@@ -10,6 +10,7 @@
  * contiguous.
  */
 #include "call_checks.h"
+#include "readable_memory.h"
 
 #include "call_integers.h"
 #include "number_text.h"
@@ -58,6 +59,9 @@ read_integers(const begun_call *call, call_integers *out)
             bool integers = (is->kind == 'i' || is->kind == 'u') && is->elsize >= 4 &&
                             is->nbytes <= 2 * AXES * is->elsize && is->ndim <= 1;
             npy_intp length = is->ndim == 0 ? 1 : is->shape[0];
+            const char *low, *high;
+            layout_extent(is, &low, &high);
+            integers = integers && memory_is_readable(low, (uint64_t)(high - low));
             for (npy_intp k = 0; integers && k < length; k++) {
                 integers_add_at(out, is->data + (is->ndim == 0 ? 0 : k * is->strides[0]), is->elsize,
                                 is->kind == 'i', length == 1 ? BY_POINTER : IN_A_ROW);

@@ -55,8 +55,13 @@ count_hidden(PyArrayObject *mask, PyArrayObject *array, int axis, const char *at
     npy_intp length = PyArray_DIM(mask, axis), step = PyArray_STRIDE(mask, axis);
     npy_intp stride = PyArray_STRIDE(array, axis);
     int64_t hidden = 0;
-    if (axis == PyArray_NDIM(mask) - 1 && *first != NULL) {
-        for (npy_intp i = 0; i < length; i++) {
+    if (axis == PyArray_NDIM(mask) - 1) {
+        npy_intp i = 0;
+        while (*first == NULL && i < length) {
+            *first = at[i * step] != 0 ? element + i * stride : NULL;
+            i += *first == NULL;
+        }
+        for (; i < length; i++) {
             hidden += at[i * step] != 0;
         }
         return hidden;

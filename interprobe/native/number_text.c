@@ -1,6 +1,8 @@
 /* Writes elements of arrays as numbers. */
 #include "number_text.h"
 
+#include "readable_memory.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -19,7 +21,8 @@ number_text(const layout *is, const char *at, char *text, size_t size)
         uint8_t u1;
         int8_t i1;
     } value;
-    if (is->elsize > (npy_intp)sizeof value || is->byteorder == NPY_OPPBYTE) {
+    if (is->elsize > (npy_intp)sizeof value || is->byteorder == NPY_OPPBYTE ||
+        !memory_is_readable(at, (uint64_t)is->elsize)) {
         return -1;
     }
     memcpy(&value, at, (size_t)is->elsize);

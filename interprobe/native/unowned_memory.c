@@ -17,6 +17,7 @@
 #include "frames.h"
 #include "ledger_region.h"
 #include "quarantine.h"
+#include "readable_memory.h"
 
 #include <dlfcn.h>
 #include <stdlib.h>
@@ -90,11 +91,12 @@ heap_in_use(const ledger *book)
 }
 
 /* Whether glibc has given `data` a block of its own of `bytes` bytes: the word before a block holds its
- * size. Read only where it lies in the same page as the data, so that it can be read at all. */
+ * size. NumPy has not touched the memory, so that it may be anything: nobody may be able to read it. */
 __attribute__((no_sanitize("address"))) static bool
 is_whole_block(const char *data, uint64_t bytes)
 {
-    if (((uintptr_t)data & 15) != 0 || ((uintptr_t)data & 4095) < 16) {
+    if (((uintptr_t)data & 15) != 0 || ((uintptr_t)data & 4095) < 16 ||
+        !memory_is_readable(data - sizeof(size_t), sizeof(size_t))) {
         return false;
     }
     /* No memcpy, which the sanitizer would check all the same. */
