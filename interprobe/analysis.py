@@ -103,7 +103,9 @@ def _without_what_never_began(trace: Trace) -> Trace:
     The records stay in their places, so that findings point at the right ones.
     """
     calls = [
-        msgspec.structs.replace(call, arguments=[], facts=[]) if never_began(call) else call
+        msgspec.structs.replace(call, arguments=[], facts=[], returns=None, prototype=None)
+        if never_began(call)
+        else call
         for call in trace.calls
     ]
     return msgspec.structs.replace(trace, calls=calls)

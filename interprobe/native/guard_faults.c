@@ -349,10 +349,31 @@ handle(int number, siginfo_t *info, void *context, const struct sigaction *next)
     }
 }
 
+/* The fault that each entry passed on last, in this thread, and where its stack frame lay. */
+static THREAD_LOCAL const void *faults[LAYERS], *frames[LAYERS];
+
+/* Passes a fault on to what was installed before. A library that takes our entry for its predecessor
+ * leads back here from its own handler, further down the stack: then it has had its turn, and what stood
+ * there before everybody is next. */
+static void
+enter(int own, int number, siginfo_t *info, void *context)
+{
+    static const struct sigaction standard = {.sa_handler = SIG_DFL};
+    const char *frame = __builtin_frame_address(0);
+    bool again = faults[own] == context && frame < (const char *)frames[own];
+    if (again) {
+        handle(number, info, context, own == 0 ? &standard : &passed_on[0]);
+        return;
+    }
+    faults[own] = context;
+    frames[own] = frame;
+    handle(number, info, context, &passed_on[own]);
+}
+
 #define ENTRY(n)                                                      \
     static void entry_##n(int number, siginfo_t *info, void *context) \
     {                                                                 \
-        handle(number, info, context, &passed_on[n]);                 \
+        enter(n, number, info, context);                              \
     }
 ENTRY(0) ENTRY(1) ENTRY(2) ENTRY(3) ENTRY(4) ENTRY(5) ENTRY(6) ENTRY(7)
 static void (*const entries[LAYERS])(int, siginfo_t *, void *) = {
