@@ -236,4 +236,5 @@ def _fix_code(call: Call, overflow: Overflow) -> str:
     at = overflow.argument.position
     own = parameters(call)
     types = ["ctypes.c_size_t" if index == at else "..." for index in range(max(own) + 1)]
-    return f"{call.function}.argtypes = [{', '.join(types)}]  # if C takes size_t or int64_t there"
+    function = call.function if call.function.isidentifier() else "function"
+    return f"{function}.argtypes = [{', '.join(types)}]  # if C takes size_t or int64_t there"
