@@ -28,7 +28,7 @@ static PyDataMemAllocator *patched;  /* inside NumPy's default handler */
 static PyDataMemAllocator original;
 static block *blocks; /* open addressing, linear probing */
 static size_t blocks_size, blocks_used;
-static uint64_t serials;
+static uint64_t serials, ends;
 static block_watcher *watchers;
 static bool watching; /* the hooks are in place: no end of a block passes unseen */
 
@@ -110,6 +110,7 @@ note_end(void *data)
     block *found = find(data);
     if (found != NULL) {
         ended = *found;
+        __atomic_store_n(&ends, ends + 1, __ATOMIC_RELAXED);
         ledger_freed(found->serial, found->bytes, found->booked);
         forget(found);
     }
@@ -264,6 +265,12 @@ void
 allocations_give_back(void *data, uint64_t bytes)
 {
     backing_free(NULL, data, bytes);
+}
+
+uint64_t
+allocations_ended(void)
+{
+    return __atomic_load_n(&ends, __ATOMIC_RELAXED);
 }
 
 uint64_t

@@ -17,6 +17,9 @@ uint64_t allocations_serial_of_block(const void *data, uint64_t bytes);
 /* Bytes of the live block that starts at `data`, or 0 where it is not known. */
 uint64_t allocations_bytes(const void *data);
 
+/* How many known blocks have ended so far, in whatever thread. */
+uint64_t allocations_ended(void);
+
 /* The serial number that the latest block has, in whatever thread. */
 uint64_t allocations_latest(void);
 

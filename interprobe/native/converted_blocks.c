@@ -102,6 +102,7 @@ static THREAD_LOCAL uint64_t calls_begun; /* crossings of this thread, while blo
 /* The latest call of a thread that was given arrays: conversions are made at its beginning. */
 typedef struct {
     uint64_t crossing;
+    uint64_t ended; /* blocks, when it began */
     int count;
     array_beside arrays[BESIDE]; /* without their contents */
 } latest_call;
@@ -175,8 +176,10 @@ count_changes(followed_block *block)
 static bool
 source_is_as_it_was(const followed_block *block)
 {
-    if (!memory_pieces_are_readable(block->source_at, block->sources,
-                                    compared(block->source_elsize))) {
+    bool ended = block->source_serial != 0 &&
+                 allocations_serial(block->source_block) != block->source_serial;
+    if (ended || !memory_pieces_are_readable(block->source_at, block->sources,
+                                             compared(block->source_elsize))) {
         return false;
     }
     for (int i = 0; i < block->sources; i++) {
@@ -235,7 +238,10 @@ note_beside(followed_block *block, const latest_call *call, const char *own)
         if (call->arrays[i].data != own) {
             array_beside *noted = &block->beside[block->beside_count++];
             *noted = call->arrays[i];
-            if (noted->nbytes >= 0 && !hash_of(noted, &noted->contents)) {
+            /* An array that the call was given may have lost its memory since, in a callback. */
+            bool lives = call->ended == allocations_ended() ||
+                         allocations_bytes(noted->data) >= (uint64_t)noted->nbytes;
+            if (noted->nbytes >= 0 && !(lives && hash_of(noted, &noted->contents))) {
                 noted->nbytes = -1;
             }
         }
@@ -340,6 +346,7 @@ note_latest(const begun_call *call)
         return;
     }
     latest->crossing = call->serial;
+    latest->ended = allocations_ended();
     latest->count = 0;
     for (int i = 0; i < call->given; i++) {
         const layout *given = &call->arguments[i].given;
