@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from interprobe.callee_parameters import parameters
 from interprobe.expressions import ArrayExpression, Operation, pointed_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.passed_values import passed_values
@@ -19,17 +20,9 @@ _REFUSALS = ("ArgumentError:", "TypeError:", "OverflowError:")
 """Exceptions with which a binding turns a call down before C is called."""
 
 
-def arguments_at(call: Call) -> dict[int, Argument]:
-    """The call's own arguments by position; the pointers inside their memory come behind them."""
-    found: dict[int, Argument] = {}
-    for argument in call.arguments:
-        found.setdefault(argument.position, argument)
-    return found
-
-
 def facts_of(call: Call, kind: str) -> Iterator[tuple[Fact, Argument]]:
     """The facts of one kind about arguments of a call whose arrays C got, with the argument."""
-    arguments = arguments_at(call)
+    arguments = parameters(call)
     for fact in call.facts:
         argument = arguments.get(fact.position) if fact.position is not None else None
         if fact.kind != kind or argument is None or argument.given is None:

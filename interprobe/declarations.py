@@ -6,6 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.callee_parameters import parameters
 from interprobe.declared_types import c_type, ctypes_type
 from interprobe.findings import RecordIndex, Severity, Site
 from interprobe.prototype_code import assignments
@@ -73,15 +74,6 @@ def places(trace: Trace) -> Iterator[Place]:
         yield Place(indices, [trace.calls[index] for index in indices])
 
 
-def own_arguments(call: Call) -> list[Argument]:
-    """The arguments themselves, without pointers in the memory of one of them."""
-    first: dict[int, Argument] = {}
-    for argument in call.arguments:
-        if not set(argument.name or "") & set(".["):
-            first.setdefault(argument.position, argument)
-    return list(first.values())
-
-
 def declared_as(call: Call, text: str | None) -> CType | None:
     """The C type of a declaration, by the words of the call's binding."""
     if text is None:
@@ -93,12 +85,12 @@ def argument_mismatches(call: Call) -> Iterator[ArgumentMismatch]:
     """The arguments that C gets as something else than it takes."""
     if call.prototype is None:
         return
-    parameters = call.prototype.parameters
-    for argument in own_arguments(call):
+    taken = call.prototype.parameters
+    for argument in parameters(call).values():
         declared = declared_as(call, argument.declared)
-        if argument.position >= len(parameters) or declared is None:
+        if argument.position >= len(taken) or declared is None:
             continue
-        parameter = parameters[argument.position]
+        parameter = taken[argument.position]
         difference = argument_difference(declared, parameter.type)
         if difference is not None:
             yield ArgumentMismatch(argument, declared, parameter, difference)

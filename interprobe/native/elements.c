@@ -73,29 +73,6 @@ float_value(npy_intp size, const char *at)
     return wide;
 }
 
-static int64_t
-signed_value(npy_intp size, const char *at)
-{
-    int8_t one;
-    int16_t two;
-    int32_t four;
-    int64_t eight;
-    switch (size) {
-    case 1:
-        memcpy(&one, at, 1);
-        return one;
-    case 2:
-        memcpy(&two, at, 2);
-        return two;
-    case 4:
-        memcpy(&four, at, 4);
-        return four;
-    default:
-        memcpy(&eight, at, 8);
-        return eight;
-    }
-}
-
 static uint64_t
 unsigned_value(npy_intp size, const char *at)
 {
@@ -117,6 +94,13 @@ unsigned_value(npy_intp size, const char *at)
         memcpy(&eight, at, 8);
         return eight;
     }
+}
+
+static int64_t
+signed_value(npy_intp size, const char *at)
+{
+    int unused = 64 - 8 * (int)size;
+    return (int64_t)(unsigned_value(size, at) << unused) >> unused;
 }
 
 /* The element in the machine's own byte order: `at` itself, or in `room`. */

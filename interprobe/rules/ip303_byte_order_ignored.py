@@ -58,7 +58,6 @@ from interprobe.call_arguments import (
     FOREIGN_BINDINGS,
     Complaint,
     argument_text,
-    arguments_at,
     array_of,
     array_text,
     assigned_name,
@@ -66,6 +65,7 @@ from interprobe.call_arguments import (
     findings_about_calls,
     is_passed_as_given,
 )
+from interprobe.callee_parameters import parameters
 from interprobe.element_types import ElementType, array_element, prototype_element
 from interprobe.findings import Finding, Fix, Severity
 from interprobe.pointer_declarations import declared_element
@@ -133,7 +133,7 @@ def _misread(call: Call) -> list[tuple[Argument, Severity]]:
             continue
         if _taken_element(call, argument) is not None:
             found.append((argument, Severity.ERROR))
-        elif argument.position in counting and argument is arguments_at(call)[argument.position]:
+        elif argument.position in counting and argument is parameters(call).get(argument.position):
             found.append((argument, Severity.WARNING))
     return found
 

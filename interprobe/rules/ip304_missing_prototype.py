@@ -52,6 +52,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.callee_parameters import parameters
 from interprobe.declarations import (
     MOST_ARGUMENTS,
     Place,
@@ -61,7 +62,6 @@ from interprobe.declarations import (
     fact_of,
     function_text,
     is_number,
-    own_arguments,
     places,
     result_mismatch,
 )
@@ -124,11 +124,11 @@ def _arguments(call: Call) -> Iterator[Loss]:
     if call.argtypes is not None:
         return
     mismatches = {each.argument.position: each for each in argument_mismatches(call)}
-    parameters = call.prototype.parameters if call.prototype is not None else []
-    arguments = own_arguments(call)
+    taken = call.prototype.parameters if call.prototype is not None else []
+    arguments = list(parameters(call).values())
     for argument in arguments:
         at = argument.position
-        parameter = parameters[at] if at < len(parameters) else None
+        parameter = taken[at] if at < len(taken) else None
         name = f" ({argument.name})" if argument.name else ""
         what = f"Argument {at + 1}{name} of {call.function}"
         mismatch = mismatches.get(at)
@@ -148,14 +148,14 @@ def _arguments(call: Call) -> Iterator[Loss]:
                     f"argument {at + 1} passed as {argument.declared} for `{true.spelling}`",
                 )
     known = call.prototype is not None and not call.prototype.variadic
-    if known and len(arguments) < len(parameters) and len(arguments) < MOST_ARGUMENTS:
-        missing = parameters[len(arguments)]
+    if known and len(arguments) < len(taken) and len(arguments) < MOST_ARGUMENTS:
+        missing = taken[len(arguments)]
         yield Loss(
             Severity.ERROR,
-            f"{call.function} takes {counted(len(parameters), 'argument', 'arguments')} and was "
+            f"{call.function} takes {counted(len(taken), 'argument', 'arguments')} and was "
             f"given {len(arguments)}: for {missing.name or missing.type.spelling} C reads whatever "
             "was left in a register.",
-            f"{len(arguments)} of {len(parameters)} arguments given",
+            f"{len(arguments)} of {len(taken)} arguments given",
         )
 
 
@@ -165,7 +165,7 @@ def _cut(what: str, value: int, true: str | None, call: Call, position: int) -> 
     if call.prototype is not None and position < len(call.prototype.parameters):
         parameter = call.prototype.parameters[position].type
     arrived = (value + (1 << 31)) % (1 << _INT_BITS) - (1 << 31)
-    argument = next(each for each in own_arguments(call) if each.position == position)
+    argument = parameters(call)[position]
     is_address = argument.given is not None or (
         parameter is not None and parameter.kind == "pointer"
     )
@@ -225,7 +225,9 @@ def _fix(place: Place) -> Fix:
         return Fix("Declare the function before its first call.", declaration_code(known))
     call = place.calls[0]
     function = function_text(call)
-    listed = ", ".join(_type_given(call, argument.declared) for argument in own_arguments(call))
+    listed = ", ".join(
+        _type_given(call, argument.declared) for argument in parameters(call).values()
+    )
     return Fix(
         "Declare what the function takes before its first call, c_void_p for an address and "
         "c_size_t or c_int64 for a large integer; its own prototype is not known here.",

@@ -50,6 +50,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.callee_parameters import parameters
 from interprobe.declarations import (
     MOST_ARGUMENTS,
     ArgumentMismatch,
@@ -58,7 +59,6 @@ from interprobe.declarations import (
     declaration_code,
     fact_of,
     is_number,
-    own_arguments,
     places,
     result_mismatch,
 )
@@ -203,7 +203,7 @@ def _counts(call: Call) -> Iterator[Mismatch]:
     if prototype is None or prototype.variadic or call.argtypes is None:
         return
     taken, told = len(prototype.parameters), call.argtypes
-    given = len(own_arguments(call))
+    given = len(parameters(call))
     if told < taken and given < taken and given < MOST_ARGUMENTS:
         missing = prototype.parameters[max(told, given)]
         yield Mismatch(

@@ -52,7 +52,6 @@ from interprobe.call_arguments import (
     FOREIGN_BINDINGS,
     Complaint,
     argument_text,
-    arguments_at,
     array_of,
     array_text,
     assigned_name,
@@ -60,6 +59,7 @@ from interprobe.call_arguments import (
     findings_about_calls,
     given_array,
 )
+from interprobe.callee_parameters import parameters
 from interprobe.expressions import ArrayExpression, Operation
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
 from interprobe.trace import Argument, Borrow, Call, Fact, Trace
@@ -192,7 +192,7 @@ def _reader(trace: Trace, borrow: Borrow) -> tuple[str, ArrayExpression | None]:
         (call.function, position)
         for call in trace.calls
         if call.user_site == borrow.user_site and call.binding not in FOREIGN_BINDINGS
-        for position, argument in arguments_at(call).items()
+        for position, argument in parameters(call).items()
         if argument.given is not None
     }
     if len(calls) != 1:
