@@ -1,11 +1,28 @@
 /* Checks of calls: each looks at a call before and after it, and books facts about its record.
  *
- * A check is one file that registers itself when the module is loaded, as a probe does.
+ * A check is one file that registers itself when the module is loaded, as a probe does. It names the
+ * traits of the calls that it is about: a call costs nothing for the checks that it is none of.
  */
 #ifndef INTERPROBE_CALL_CHECKS_H
 #define INTERPROBE_CALL_CHECKS_H
 
 #include "crossings.h"
+
+/* What is known of a call before any check looks at it; the last two of how it ended. */
+enum call_trait {
+    CALL_FIRST = 1,        /* of its record: what holds for all of them is booked now */
+    CALL_FOREIGN = 2,      /* of a plain C function */
+    CALL_LIVE = 4,         /* a live array stands behind an argument */
+    CALL_LAYOUT = 8,       /* an argument, or a pointer inside one, leads to array data that are there */
+    CALL_FREED = 16,       /* or to some that were freed */
+    CALL_STRIDED = 32,     /* one of its arrays is in no order */
+    CALL_READ_ONLY = 64,   /* one is marked as read-only */
+    CALL_SUBCLASS = 128,   /* one is of another class than ndarray, or hides elements */
+    CALL_KEYWORDS = 256,   /* arguments are named */
+    CALL_RAISED = 512,     /* an exception came back */
+    CALL_RETURNS_ARRAYS = 1024, /* an array, or a tuple */
+    CALL_KINDS = 2048,     /* all combinations of these */
+};
 
 /* A call that is about to begin. Valid while `before` runs. */
 typedef struct {
@@ -27,22 +44,35 @@ call_converts(const begun_call *call, int position)
            foreign->converts(call->to->callable, position);
 }
 
+/* Calls that have all of some traits, and any of others. */
+typedef struct {
+    unsigned all;
+    unsigned any; /* 0: whatever they have besides */
+} call_kind;
+
 typedef struct call_check {
     /* What `before` keeps for `after`, in bytes: it lies on the C stack, at most CALL_CHECKS_MEMORY
      * for all checks, aligned to 8, not cleared. */
     size_t memory;
     /* Both run with the GIL, and leave a set exception set. `before` runs no Python code, unless it
      * is the record's first call; `after` runs none. Either may be NULL. */
-    void (*before)(const begun_call *call, void *memory);
+    bool (*before)(const begun_call *call, void *memory); /* whether `after` is to look at this call */
     /* `result`: NULL where the callee raised; borrowed. The callee's arguments are still alive. */
     void (*after)(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result,
                   void *memory);
-    size_t offset; /* of its memory; set when registered */
-    struct call_check *next;
+    call_kind looks_at; /* by what is known when they begin */
+    call_kind ends_at;  /* of a check without `before`, by what is known when they end */
+    bool is_off;        /* it looks at no call for now: call_check_switch */
+    size_t offset;      /* of its memory; set when registered */
 } call_check;
 
-/* Registers a check; where CALL_CHECKS_MEMORY does not suffice, loading the module fails loudly. */
+#define CALL_CHECKS 16 /* at most */
+
+/* Registers a check; where there is no room for it, loading the module fails loudly. */
 void call_check_register(call_check *check);
+
+/* Has a check look at calls that begin from now on, or leave them alone. GIL held. */
+void call_check_switch(call_check *check, bool on);
 
 #define REGISTER_CALL_CHECK(variable)                                  \
     __attribute__((constructor)) static void register_##variable(void) \
@@ -50,6 +80,8 @@ void call_check_register(call_check *check);
         call_check_register(&(variable));                              \
     }
 
-extern call_check *call_checks;
+/* All checks, and by a call's traits which of them look at it, as bits. */
+extern const call_check *call_checks[CALL_CHECKS];
+extern uint16_t call_checks_before[CALL_KINDS], call_checks_after[CALL_KINDS];
 
 #endif

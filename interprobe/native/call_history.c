@@ -1,15 +1,16 @@
 /* Keeps the histories of call records, and hands each call to the checks of its arguments. */
 #include "call_history.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define HISTORIES 64 /* power of two */
+#define HISTORIES 512 /* power of two */
 
-static call_history histories[HISTORIES];
+static call_history *histories[HISTORIES]; /* made when first needed, and kept */
 
 /* What is kept between `before` and `after`. */
 typedef struct {
-    call_history *history; /* NULL: nothing was compared */
+    call_history *history;
     bool looks;
     uint64_t contents[CONTENTS_MEMORY / sizeof(uint64_t)];
 } kept_between;
@@ -24,8 +25,14 @@ find_integers(call_history *history, const begun_call *call)
             history->integer_at[history->integers++] = (int8_t)i;
         }
     }
+    int lengths = history->integers < LENGTH_INTEGERS ? history->integers : LENGTH_INTEGERS;
+    for (int i = 0; i < call->given && history->integers < COMPARED_INTEGERS; i++) {
+        if (call->arguments[i].has_layout && PyLong_CheckExact(call->to->arguments[i])) {
+            history->integer_at[history->integers++] = (int8_t)i; /* an address may arrive cut */
+        }
+    }
     for (int factors = 1; factors <= 3; factors++) {
-        for (int i = 0; i + factors <= history->integers; i++) {
+        for (int i = 0; i + factors <= lengths; i++) {
             bool neighbours =
                 history->integer_at[i + factors - 1] - history->integer_at[i] == factors - 1;
             if (neighbours && history->lengths < CALL_LENGTHS) {
@@ -87,7 +94,7 @@ is_of(const call_history *history, const record_booking *record)
     return history->entry == record->entry && history->ledger == record->ledger;
 }
 
-static inline call_history *
+static inline call_history **
 place_of(const record_booking *record)
 {
     return &histories[((record->entry >> 3) * 0x9E3779B1u >> 20) & (HISTORIES - 1)];
@@ -98,16 +105,21 @@ static inline call_history *
 history_of(const call_ticket *ticket)
 {
     const record_booking *record = &ticket->record.bookings[0];
-    call_history *history = place_of(record);
-    return is_of(history, record) ? history : NULL;
+    call_history *history = *place_of(record);
+    return history != NULL && is_of(history, record) ? history : NULL;
 }
 
+/* NULL when memory is out. */
 static call_history *
 new_history(compared_call *now)
 {
     const begun_call *call = now->call;
     const record_booking *record = &call->ticket->record.bookings[0];
-    call_history *history = place_of(record);
+    call_history **place = place_of(record);
+    if (*place == NULL && (*place = malloc(sizeof **place)) == NULL) {
+        return NULL;
+    }
+    call_history *history = *place;
     memset(history, 0, sizeof *history);
     history->ledger = record->ledger;
     history->entry = record->entry;
@@ -122,18 +134,6 @@ new_history(compared_call *now)
     now->history = history;
     integers_learn(now);
     return history;
-}
-
-/* Whether a callee that takes objects is given an array that it must not change. */
-static bool
-has_read_only(const begun_call *call)
-{
-    for (int i = 0; i < call->given; i++) {
-        if (call->arguments[i].has_layout && !call->arguments[i].given.writeable) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /* Whether a Python integer is of one digit, as nearly all are, and which. */
@@ -204,19 +204,18 @@ read_pointers(compared_call *now)
     return same;
 }
 
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
     kept_between *kept = memory;
-    kept->history = NULL;
-    if (call->ticket->record.count == 0 || (call->to->foreign == NULL && !has_read_only(call))) {
-        return;
+    if (call->ticket->record.count == 0) {
+        return false;
     }
     compared_call now; /* what there is of integers and pointers is filled below */
     now.call = call;
     now.history = history_of(call->ticket);
-    if (now.history == NULL) {
-        now.history = new_history(&now);
+    if (now.history == NULL && (now.history = new_history(&now)) == NULL) {
+        return false;
     }
     call_history *history = now.history;
     bool same_integers = read_integers(&now);
@@ -225,7 +224,7 @@ before(const begun_call *call, void *memory)
         integers_compare(&now);
     }
     if (history->pointers == 0) {
-        return;
+        return false;
     }
     if (!same_integers || !same_pointers) {
         lengths_compare(&now);
@@ -235,6 +234,7 @@ before(const begun_call *call, void *memory)
     if (kept->looks) {
         kept->looks = contents_before(&now, kept->contents);
     }
+    return true;
 }
 
 static void
@@ -242,9 +242,6 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
 {
     kept_between *kept = memory;
     call_history *history = kept->history;
-    if (history == NULL) {
-        return;
-    }
     int64_t earned = (int64_t)(ticks >> CONTENTS_SHARE);
     if (kept->looks) {
         earned -= (int64_t)contents_after(ticket, kept->contents);
@@ -256,5 +253,10 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     }
 }
 
-static call_check arguments_check = {sizeof(kept_between), before, after, 0, NULL};
+static call_check arguments_check = {
+    .memory = sizeof(kept_between),
+    .before = before,
+    .after = after,
+    .looks_at = {.any = CALL_FOREIGN | CALL_READ_ONLY},
+};
 REGISTER_CALL_CHECK(arguments_check)

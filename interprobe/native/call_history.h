@@ -10,7 +10,8 @@
 #include "call_checks.h"
 
 enum {
-    COMPARED_INTEGERS = 6, /* integer arguments that are compared; further ones are passed over */
+    COMPARED_INTEGERS = 12, /* integer arguments that are compared; further ones are passed over */
+    LENGTH_INTEGERS = 6,    /* of these may state lengths */
     CALL_POINTERS = 6,
     CALL_LENGTHS = 10, /* integers, and products of two or three neighbouring ones */
 };
@@ -41,9 +42,9 @@ typedef struct {
     length_relation relations[CALL_LENGTHS][CALL_POINTERS];
     int64_t last_values[COMPARED_INTEGERS];
     uint64_t last_bytes[CALL_POINTERS];
-    /* call_integers.c */
+    /* integer_cuts.c */
     int64_t least_fitting[COMPARED_INTEGERS], most_fitting[COMPARED_INTEGERS];
-    int64_t largest[COMPARED_INTEGERS];
+    int64_t largest[COMPARED_INTEGERS], least[COMPARED_INTEGERS];
     /* call_contents.c */
     int64_t credit; /* ticks that may be spent on looking; contents_after says what was */
     int64_t due;    /* the credit from which on a look may be worth a thought */

@@ -64,7 +64,7 @@ typedef struct {
     place_id here;
     place_id user;
     const void *user_frame;
-    const uint64_t *thread; /* in which it was made: the address of that thread's counter */
+    const uint64_t *thread; /* in which it was made: crossings_counter() */
     uint64_t crossing;      /* inside of which it was made; 0: none */
     /* What the elements are, and what the sampled ones were. */
     char kind, byteorder;
@@ -98,7 +98,6 @@ static followed_block followed[FOLLOWED]; /* by serial */
 static uint8_t filter[FILTER];
 static unsigned live; /* entries that are not empty */
 
-static THREAD_LOCAL uint64_t calls_begun; /* crossings of this thread, while blocks are followed */
 /* The latest call of a thread that was given arrays: conversions are made at its beginning. */
 typedef struct {
     uint64_t crossing;
@@ -293,8 +292,9 @@ converted_blocks_follow(const record_ticket *copy, const position *at, const lay
         PyDataType_REFCHK(PyArray_DESCR(result))) {
         return;
     }
+    const uint64_t *thread = crossings_counter();
     uint64_t serial = allocations_serial(to->data);
-    if (serial == 0 || !allocations_mark(to->data, serial, BLOCK_CONVERTED)) {
+    if (thread == NULL || serial == 0 || !allocations_mark(to->data, serial, BLOCK_CONVERTED)) {
         return;
     }
     followed_block *block = &followed[serial % FOLLOWED];
@@ -306,7 +306,7 @@ converted_blocks_follow(const record_ticket *copy, const position *at, const lay
     block->here = at->here;
     block->user = at->user;
     block->user_frame = at->user_frame;
-    block->thread = &calls_begun;
+    block->thread = thread;
     block->crossing = crossings_innermost();
     block->kind = to->kind;
     block->byteorder = to->byteorder;
@@ -362,15 +362,17 @@ note_latest(const begun_call *call)
     }
 }
 
-static void
+static bool
 before_call(const begun_call *call, void *memory)
 {
     given_blocks *noted = memory;
     noted->count = 0;
-    note_latest(call);
-    calls_begun++;
+    bool converts = call->to->foreign == NULL; /* it may make and drop blocks itself */
+    if (converts) {
+        note_latest(call);
+    }
     if (live == 0) {
-        return;
+        return converts;
     }
     for (int i = 0; i < call->count && noted->count < 4; i++) {
         const call_argument *argument = &call->arguments[i];
@@ -382,6 +384,9 @@ before_call(const begun_call *call, void *memory)
         if (block->state == LIVE && block->data == argument->given.data) {
             take_sample(block); /* what happened up to now was not this call's doing */
             block->beside_count = -1;
+            if (noted->count == 0 && !converts) {
+                note_latest(call);
+            }
             if (latest != NULL && latest->crossing == call->serial) {
                 note_beside(block, latest, block->data);
             }
@@ -390,6 +395,7 @@ before_call(const begun_call *call, void *memory)
             noted->given[noted->count++].position = argument->position;
         }
     }
+    return converts || noted->count > 0;
 }
 
 /* Whether a callee can change nothing of an argument that is no array. */
@@ -505,14 +511,14 @@ settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
     dropped = 0;
     for (int i = 0; i < FOLLOWED; i++) {
         followed_block *block = &followed[i];
-        if (block->state != DROPPED || block->thread != &calls_begun) {
+        if (block->state != DROPPED || block->thread != crossings_counter()) {
             continue;
         }
-        if (block->crossing != crossing) {
+        if (block->crossing < crossing) {
             dropped++; /* it waits for a crossing further out */
             continue;
         }
-        if (result != NULL) {
+        if (block->crossing == crossing && result != NULL) {
             int position = argument_converted(to, block);
             /* An array that the call was not given is the callee's own business. */
             if (position >= 0 && source_is_as_it_was(block)) {
@@ -538,12 +544,12 @@ after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject
         }
         block->written = NULL;
         if (result != NULL && (block->changed = count_changes(block)) > 0) {
-                        block->call = ticket->record;
+            block->call = ticket->record;
             block->position = noted->given[i].position;
             block->written = kind_of_loss(to, block, block->position, result);
-            block->call_number = calls_begun;
+            block->call_number = *crossings_counter();
             block->call_at = frames_position_key();
-            block->thread = &calls_begun;
+            block->thread = crossings_counter();
             frames_look_ahead(&block->outlook);
         }
     }
@@ -553,6 +559,7 @@ static call_check lost_writes = {
     .memory = sizeof(given_blocks),
     .before = before_call,
     .after = after_call,
+    .looks_at = {.any = CALL_LIVE | CALL_LAYOUT},
 };
 REGISTER_CALL_CHECK(lost_writes)
 
@@ -569,7 +576,7 @@ same_position(const position_key *a, const position_key *b)
 static bool
 nobody_looked_since(const followed_block *block)
 {
-    if (block->call_number != calls_begun) {
+    if (block->call_number != *block->thread) {
         return false;
     }
     position_key now = frames_position_key();
@@ -607,7 +614,7 @@ holds_block(PyObject *object, void *block)
 static void
 judge(followed_block *block)
 {
-    if (block->thread != &calls_begun) {
+    if (block->thread != crossings_counter()) {
         forget(block);
         return;
     }

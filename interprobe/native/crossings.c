@@ -26,11 +26,22 @@ typedef struct {
 
 static THREAD_LOCAL chain_of_thread *in_flight; /* NULL: no crossing yet */
 
+static chain_of_thread *
+new_chain(void)
+{
+    static uint64_t threads;
+    chain_of_thread *chain = thread_local_make((void **)&in_flight, sizeof *in_flight);
+    if (chain != NULL) {
+        chain->serials = __atomic_fetch_add(&threads, 1, __ATOMIC_RELAXED) << 40;
+    }
+    return chain;
+}
+
 /* The chain of this thread, or NULL when memory is out. */
 static inline chain_of_thread *
 chain_of_this_thread(void)
 {
-    return in_flight != NULL ? in_flight : thread_local_make((void **)&in_flight, sizeof *in_flight);
+    return in_flight != NULL ? in_flight : new_chain();
 }
 
 static inline uint64_t
@@ -49,6 +60,39 @@ class_of(const layout *is)
                (uint64_t)(uint8_t)is->kind << 40 | (uint64_t)(uint8_t)is->byteorder << 32 |
                    (uint64_t)(uint8_t)is->order << 24 | (uint64_t)is->ndim << 8 |
                    (uint64_t)is->aligned << 1 | (uint64_t)is->writeable);
+}
+
+/* What checks may want to know of an array among the arguments. */
+static inline unsigned
+traits_of(const layout *is)
+{
+    unsigned traits = CALL_LAYOUT;
+    traits |= is->order == LAYOUT_STRIDED ? CALL_STRIDED : 0;
+    traits |= is->writeable ? 0 : CALL_READ_ONLY;
+    return traits | (is->hidden > 0 ? CALL_SUBCLASS : 0);
+}
+
+static inline unsigned
+traits_of_result(PyObject *result)
+{
+    if (result == NULL) {
+        return CALL_RAISED;
+    }
+    PyTypeObject *type = Py_TYPE(result);
+    if (type == &PyFloat_Type || type == &PyLong_Type || result == Py_None) {
+        return 0;
+    }
+    return type == &PyTuple_Type || PyArray_Check(result) ? CALL_RETURNS_ARRAYS : 0;
+}
+
+static void
+look_before(crossing *now, const begun_call *call)
+{
+    for (unsigned left = call_checks_before[now->traits]; left != 0; left &= left - 1) {
+        const call_check *check = call_checks[__builtin_ctz(left)];
+        bool looks = check->before(call, (char *)now->checks_memory + check->offset);
+        now->looking |= looks ? left & -left : 0;
+    }
 }
 
 bool
@@ -74,6 +118,8 @@ crossing_begin(crossing *now, const callee *to)
     event.argument_count = given;
     uint64_t hash = (uint64_t)to->count;
     int used = 0; /* of `pointed` */
+    unsigned traits = to->foreign != NULL ? CALL_FOREIGN : 0;
+    traits |= to->keywords != NULL ? CALL_KEYWORDS : 0;
     for (int i = 0; i < given; i++) {
         held[i] = to->array_behind(to->arguments[i]);
         arguments[i].declared = NULL;
@@ -85,6 +131,7 @@ crossing_begin(crossing *now, const callee *to)
         hash = mix(hash, (uint64_t)(uintptr_t)Py_TYPE(to->arguments[i]));
         if (held[i] != NULL) {
             layout_read(&arguments[i].given, held[i]);
+            traits |= CALL_LIVE | (PyArray_CheckExact(held[i]) ? 0 : CALL_SUBCLASS);
         } else if (to->layouts_behind != NULL) {
             int found = to->layouts_behind(to->arguments[i], pointed + used, POINTED_LAYOUTS - used);
             for (int k = used; k < used + found; k++) {
@@ -103,6 +150,7 @@ crossing_begin(crossing *now, const callee *to)
                 argument->has_layout = pointed[k].kept.freed == 0;
                 argument->freed = pointed[k].kept.freed;
                 argument->given = pointed[k].kept.is;
+                traits |= argument->freed != 0 ? CALL_FREED : traits_of(&argument->given);
                 if (argument->freed != 0) {
                     /* Where the binding names no types, that much is known. */
                     argument->declared = PyLong_CheckExact(to->arguments[i]) ? "int" : NULL;
@@ -114,25 +162,26 @@ crossing_begin(crossing *now, const callee *to)
         if (arguments[i].has_layout) {
             event.bytes_borrowed += (uint64_t)arguments[i].given.nbytes;
             hash = mix(hash, class_of(&arguments[i].given));
+            traits |= traits_of(&arguments[i].given);
         }
     }
     event.key.arguments = hash;
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
     now->to = to;
     now->serial = ++chain->serials;
-    const begun_call call = {.to = to,
-                             .serial = now->serial,
-                             .ticket = &now->ticket,
-                             .count = event.argument_count,
-                             .given = given,
-                             .arguments = arguments,
-                             .arrays = held};
-    for (call_check *check = call_checks; check != NULL; check = check->next) {
-        if (check->before != NULL) {
-            check->before(&call, (char *)now->checks_memory + check->offset);
-        }
+    now->traits = traits | (now->ticket.is_first ? CALL_FIRST : 0);
+    now->looking = 0;
+    if (call_checks_before[now->traits] != 0) {
+        const begun_call call = {.to = to,
+                                 .serial = now->serial,
+                                 .ticket = &now->ticket,
+                                 .count = event.argument_count,
+                                 .given = given,
+                                 .arguments = arguments,
+                                 .arrays = held};
+        look_before(now, &call);
     }
-    for (int i = 0; i < given; i++) {
+    for (int i = 0; i < given && (traits & CALL_LIVE) != 0; i++) {
         Py_XDECREF(held[i]); /* the argument itself still holds it: nothing dies here */
     }
     now->depth = chain->innermost < CHAIN ? ++chain->innermost : 0;
@@ -148,11 +197,11 @@ crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
-    for (call_check *check = call_checks; check != NULL; check = check->next) {
-        if (check->after != NULL) {
-            check->after(now->to, &now->ticket, ticks, result,
-                         (char *)now->checks_memory + check->offset);
-        }
+    unsigned left = now->looking | call_checks_after[now->traits | traits_of_result(result)];
+    for (; left != 0; left &= left - 1) {
+        const call_check *check = call_checks[__builtin_ctz(left)];
+        check->after(now->to, &now->ticket, ticks, result,
+                     (char *)now->checks_memory + check->offset);
     }
     chain_of_thread *chain = in_flight; /* as it was begun, unless the thread is at its end */
     chain_link gathered = {0, 0, 0};
@@ -194,4 +243,11 @@ crossings_innermost(void)
 {
     const chain_of_thread *chain = in_flight;
     return chain != NULL && chain->innermost > 0 ? chain->links[chain->innermost].serial : 0;
+}
+
+const uint64_t *
+crossings_counter(void)
+{
+    chain_of_thread *chain = chain_of_this_thread();
+    return chain == NULL ? NULL : &chain->serials;
 }

@@ -76,6 +76,8 @@ typedef struct {
     uint64_t started; /* ticks */
     uint64_t serial;  /* of its link in the thread's chain */
     int depth;        /* that link's place; 0: nested too deeply to have one */
+    unsigned traits;  /* call_checks.h's */
+    unsigned looking; /* checks that want to see its end, as bits */
     call_ticket ticket;
     uint64_t checks_memory[CALL_CHECKS_MEMORY / sizeof(uint64_t)];
 } crossing;
@@ -93,5 +95,9 @@ void crossings_count_copy(uint64_t bytes);
 
 /* Tells the thread's innermost crossing in flight from every other of it; 0: there is none. */
 uint64_t crossings_innermost(void);
+
+/* Where the thread numbers its crossings: the address tells it from all other threads, and the numbers
+ * are none of another's. NULL when memory is out. */
+const uint64_t *crossings_counter(void);
 
 #endif

@@ -75,13 +75,13 @@ block_under(PyArrayObject *array)
     return found ? quarantine_get(there.freed) : NULL;
 }
 
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
     kept_contents *contents = memory;
     contents->serial = 0;
     if (quarantine_is_empty()) {
-        return;
+        return false;
     }
     int last = -1;
     for (int i = 0; i < call->count; i++) {
@@ -98,6 +98,7 @@ before(const begun_call *call, void *memory)
             book(call, argument->position, block, contents);
         }
     }
+    return contents->serial != 0;
 }
 
 static void
@@ -105,8 +106,7 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
 {
     (void)to, (void)ticks, (void)result;
     const kept_contents *contents = memory;
-    const quarantined_block *block =
-        contents->serial == 0 ? NULL : quarantine_get(contents->serial);
+    const quarantined_block *block = quarantine_get(contents->serial);
     if (block != NULL && hash_of(block) != contents->contents) {
         const fact_event fact = {.kind = written,
                                  .position = contents->position,
@@ -116,5 +116,10 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     }
 }
 
-static call_check dangling_pointers_check = {sizeof(kept_contents), before, after, 0, NULL};
+static call_check dangling_pointers_check = {
+    .memory = sizeof(kept_contents),
+    .before = before,
+    .after = after,
+    .looks_at = {.any = CALL_FREED | CALL_FIRST},
+};
 REGISTER_CALL_CHECK(dangling_pointers_check)

@@ -99,19 +99,18 @@ note_argument(guarded_crossing *now, const begun_call *call, const call_argument
     block->last_position = argument->position;
 }
 
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
     int64_t *kept = memory;
-    *kept = -1;
-    if (!guard_blocks_on) {
-        return;
+    if (!guard_blocks_on) { /* in a fork's child, for one */
+        return false;
     }
     guard_faults_refresh();
     crossings_of_thread *known =
         of_thread != NULL ? of_thread : thread_local_make((void **)&of_thread, sizeof *known);
     if (known == NULL || known->depth == NESTED) {
-        return;
+        return false;
     }
     guarded_crossing *now = &known->calls[known->depth];
     now->record = call->ticket->record;
@@ -120,6 +119,7 @@ before(const begun_call *call, void *memory)
         note_argument(now, call, &call->arguments[i]);
     }
     *kept = known->depth++;
+    return true;
 }
 
 static void
@@ -127,7 +127,7 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
 {
     int64_t kept = *(int64_t *)memory;
     crossings_of_thread *known = of_thread;
-    if (kept < 0 || known == NULL || kept >= known->depth) {
+    if (known == NULL || kept >= known->depth) {
         return;
     }
     const guarded_crossing *now = &known->calls[kept];
@@ -143,5 +143,16 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     known->depth = (int)kept; /* and those inside it that never came to their end */
 }
 
-static call_check guard_check = {.memory = sizeof(int64_t), .before = before, .after = after};
+static call_check guard_check = {
+    .memory = sizeof(int64_t),
+    .before = before,
+    .after = after,
+    .is_off = true,
+};
 REGISTER_CALL_CHECK(guard_check)
+
+void
+guard_crossings_watch(bool on)
+{
+    call_check_switch(&guard_check, on);
+}

@@ -16,6 +16,9 @@ typedef struct {
     guarded_argument arguments[CALL_ARGUMENTS];
 } guarded_crossing;
 
+/* Looks at calls that begin from now on, or no longer. GIL held. */
+void guard_crossings_watch(bool on);
+
 /* The innermost call of this thread; NULL where it is in none. For handlers of signals as well. */
 const guarded_crossing *guard_crossings_innermost(void);
 

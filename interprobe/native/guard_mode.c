@@ -2,6 +2,7 @@
 #include "guard_mode.h"
 
 #include "guard_blocks.h"
+#include "guard_crossings.h"
 #include "guard_faults.h"
 #include "guard_records.h"
 
@@ -17,6 +18,7 @@ guard_mode_begin(ledger *book, bool at_start)
         return "too many recordings use it at once";
     }
     guard_faults_refresh();
+    guard_crossings_watch(true);
     return NULL;
 }
 
@@ -35,6 +37,7 @@ guard_mode_end(ledger *book)
     guard_records_end(book);
     guard_blocks_unlock();
     if (guard_blocks_on && guard_records_nobody()) {
+        guard_crossings_watch(false);
         guard_blocks_stop();
         guard_faults_end();
     }

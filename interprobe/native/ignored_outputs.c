@@ -87,20 +87,15 @@ hash_of(const layout *is, uint64_t *out)
     return true;
 }
 
-static void
+static bool
 before_call(const begun_call *call, void *memory)
 {
     named_output *output = memory;
-    output->position = -1;
-    if (call->to->keywords == NULL) {
-        return;
-    }
-    int position = position_of_output(call->to);
-    if (position >= 0 && position < call->given && call->arrays[position] != NULL &&
-        call->arguments[position].given.nbytes > 0 &&
-        hash_of(&call->arguments[position].given, &output->contents)) {
-        output->position = position;
-    }
+    output->position = position_of_output(call->to);
+    return output->position >= 0 && output->position < call->given &&
+           call->arrays[output->position] != NULL &&
+           call->arguments[output->position].given.nbytes > 0 &&
+           hash_of(&call->arguments[output->position].given, &output->contents);
 }
 
 static bool
@@ -145,7 +140,7 @@ after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject
            void *memory)
 {
     const named_output *output = memory;
-    if (output->position < 0 || result == NULL || !PyArray_Check(result)) {
+    if (result == NULL || !PyArray_Check(result)) {
         return;
     }
     PyArrayObject *array = to->array_behind(to->arguments[output->position]);
@@ -177,5 +172,6 @@ static call_check ignored_outputs = {
     .memory = sizeof(named_output),
     .before = before_call,
     .after = after_call,
+    .looks_at = {.all = CALL_KEYWORDS | CALL_LIVE},
 };
 REGISTER_CALL_CHECK(ignored_outputs)

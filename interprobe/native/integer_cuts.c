@@ -1,9 +1,10 @@
-/* Sees integers that reach C as other numbers, and integers that an index of C's may not hold.
+/* Sees integers that reach C as other numbers, or that another type of C's would not hold.
  *
  *   cut            ctypes took the lower bits of a Python integer, without a word; `value`: the
  *                  integer, `limit`: the bits that C gets, `text`: "signed" or "unsigned", as C is
  *                  told to read them, or "address" where it is the address of live memory
  *   large-integer  an integer beyond 2**31 - 1 that reached C whole; `value`: the largest such
+ *   negative       an integer below 0, for a type of at most 32 bits; `value`: minus the least such
  */
 #define _GNU_SOURCE
 #include "call_history.h"
@@ -50,13 +51,22 @@ is_address(int64_t number)
     return mincore((void *)page, 1, &resident) == 0;
 }
 
-static void
-note_cut(const compared_call *now, int integer)
+/* Bits of the type that an argument is declared as, below 0 where it is signed; 0: not known. Asked at
+ * each such integer, as the prototype may be changed meanwhile. */
+static int
+declared_bits(const compared_call *now, int integer)
 {
     const callee *to = now->call->to;
     int at = now->history->integer_at[integer];
-    /* Asked again: the prototype may have been changed since. */
-    int bits = to->foreign->integer_bits(to->callable, at);
+    bool whole = to->foreign->integer_bits == NULL || !PyLong_CheckExact(to->arguments[at]);
+    return whole ? 0 : to->foreign->integer_bits(to->callable, at);
+}
+
+static void
+note_cut(const compared_call *now, int integer)
+{
+    int at = now->history->integer_at[integer];
+    int bits = declared_bits(now, integer);
     int64_t value = now->values[integer];
     int width = bits < 0 ? -bits : bits;
     if (width == 0 || width >= 64) {
@@ -78,15 +88,36 @@ note_cut(const compared_call *now, int integer)
     ledger_book_fact(&now->call->ticket->record, &fact);
 }
 
+static void
+note_negative(compared_call *now, int integer)
+{
+    call_history *history = now->history;
+    int64_t value = now->values[integer];
+    int bits = declared_bits(now, integer);
+    if (bits == 0 || bits > 32 || bits < -32 || value >= history->least[integer]) {
+        return;
+    }
+    history->least[integer] = value;
+    const fact_event fact = {.kind = "negative",
+                             .position = history->integer_at[integer],
+                             .other = -1,
+                             .value = value == INT64_MIN ? INT64_MAX : -value};
+    ledger_book_fact(&now->call->ticket->record, &fact);
+}
+
 void
 integers_compare(compared_call *now)
 {
     call_history *history = now->history;
     for (int i = 0; i < history->integers; i++) {
         int64_t value = now->values[i];
+        if (value < 0) {
+            note_negative(now, i);
+        }
         if (value < history->least_fitting[i] || value > history->most_fitting[i]) {
             note_cut(now, i);
-        } else if (value > INT32_MAX && value > history->largest[i]) {
+        } else if (value > INT32_MAX && value > history->largest[i] &&
+                   !now->call->arguments[history->integer_at[i]].has_layout) {
             history->largest[i] = value;
             const fact_event fact = {.kind = "large-integer",
                                      .position = history->integer_at[i],

@@ -429,13 +429,10 @@ begins_there(const begun_call *call, int position)
     return address == 0 || address == (uintptr_t)call->arguments[position].given.data;
 }
 
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
     (void)memory;
-    if (call->to->foreign == NULL) {
-        return;
-    }
     call_integers integers;
     bool read = false;
     for (int i = 0; i < call->given; i++) {
@@ -465,7 +462,11 @@ before(const begun_call *call, void *memory)
             tell_integers(call, &integers, i);
         }
     }
+    return false;
 }
 
-static call_check layout_check = {.memory = 0, .before = before, .after = NULL};
+static call_check layout_check = {
+    .before = before,
+    .looks_at = {.all = CALL_FOREIGN | CALL_LAYOUT, .any = CALL_FIRST | CALL_STRIDED},
+};
 REGISTER_CALL_CHECK(layout_check)

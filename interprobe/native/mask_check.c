@@ -124,7 +124,7 @@ wait_for_conversion(const begun_call *call, int position, const mask_extent *ext
     }
 }
 
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
     mask_memory *own = memory;
@@ -161,13 +161,14 @@ before(const begun_call *call, void *memory)
             ledger_book_fact(&call->ticket->record, &fact);
         }
     }
+    return own->is_pending;
 }
 
 static void
 after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result, void *memory)
 {
     (void)to, (void)ticket, (void)ticks, (void)result;
-    if (((mask_memory *)memory)->is_pending && pending != NULL && pending->owner == memory) {
+    if (pending != NULL && pending->owner == memory) {
         pending->owner = NULL;
         pending->count = 0;
     }
@@ -194,5 +195,10 @@ masks_book_borrow(const record_ticket *about, PyArrayObject *array)
     }
 }
 
-static call_check mask_check = {.memory = sizeof(mask_memory), .before = before, .after = after};
+static call_check mask_check = {
+    .memory = sizeof(mask_memory),
+    .before = before,
+    .after = after,
+    .looks_at = {.all = CALL_LAYOUT | CALL_SUBCLASS},
+};
 REGISTER_CALL_CHECK(mask_check)

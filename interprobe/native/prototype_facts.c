@@ -1,9 +1,7 @@
-/* A check of ctypes and cffi calls: what the function is declared as, and integers that this cuts.
+/* A check of ctypes and cffi calls: what the function is declared as.
  *
  * The true prototype is looked up when the trace is sealed; here only what is gone by then is booked:
- * where the function lies in its library, and its restype and argtypes. A Python integer that does not
- * fit the declared type, or C's int where nothing is declared, crosses without its upper bits and
- * without a word from ctypes, so every call is looked at for those.
+ * where the function lies in its library, and its restype and argtypes.
  */
 #define _GNU_SOURCE
 #include "call_checks.h"
@@ -18,20 +16,13 @@
 static const char DECLARED[] = "declared";
 enum { UNCOUNTED = 1 << 20 };
 
-/* An integer argument that its declared type cannot hold. value: the integer, where it fits 64 bits;
- * limit: bytes of the declared type, 4 where none is declared; text: the sign of that type. */
-static const char CUT_INTEGER[] = "cut_integer";
-
-/* A negative integer for a signed type of at most 4 bytes. value: the integer. */
-static const char NEGATIVE_INTEGER[] = "negative_integer";
-
 /* The integer that a function returned first, as ctypes read it. value: the integer. */
 static const char RETURNED_INTEGER[] = "returned_integer";
 
 static PyGetSetDef *argtypes_of, *restype_of; /* ctypes' own getters */
 static PyObject *simple_base;                 /* _ctypes._SimpleCData */
 static PyObject *ctypes_bases;                /* tuple of the types that all ctypes types inherit */
-static PyObject *name_argtypes, *name_type;   /* interned */
+static PyObject *name_argtypes;               /* interned */
 static bool tried;
 
 static PyGetSetDef *
@@ -65,8 +56,7 @@ ctypes_is_known(void)
         }
     }
     name_argtypes = PyUnicode_InternFromString("_argtypes_");
-    name_type = PyUnicode_InternFromString("_type_");
-    if (whole && name_argtypes != NULL && name_type != NULL) {
+    if (whole && name_argtypes != NULL) {
         simple_base = PyTuple_GET_ITEM(ctypes_bases, 0);
         PyObject *function_base = PyTuple_GET_ITEM(ctypes_bases, 5);
         restype_of = getter_in(function_base, "restype");
@@ -176,108 +166,27 @@ book_cffi(const begun_call *call)
     Py_XDECREF(backend);
 }
 
-/* Bytes of the integer type that is declared for an argument, 0 where it is none; C's int where
- * nothing is declared. */
-static int
-declared_bytes(PyObject *types, Py_ssize_t position, bool *is_signed)
-{
-    *is_signed = true;
-    if (types != NULL && !is_listed(types)) {
-        return 0;
-    }
-    if (types == NULL || position >= PySequence_Fast_GET_SIZE(types)) {
-        return (int)sizeof(int);
-    }
-    PyObject *declared = PySequence_Fast_GET_ITEM(types, position);
-    if (!PyType_Check(declared)) {
-        return 0;
-    }
-    PyObject *code = _PyType_Lookup((PyTypeObject *)declared, name_type);
-    if (code == NULL || !PyUnicode_Check(code) || PyUnicode_GET_LENGTH(code) != 1) {
-        return 0;
-    }
-    static const char codes[] = "bhilqBHILQ";
-    static const int bytes[] = {1, 2, 4, 8, 8, 1, 2, 4, 8, 8};
-    Py_UCS4 character = PyUnicode_READ_CHAR(code, 0);
-    const char *found = character < 128 ? strchr(codes, (int)character) : NULL;
-    if (character == 0 || found == NULL) {
-        return 0;
-    }
-    *is_signed = found - codes < 5;
-    return bytes[found - codes];
-}
-
-static void
-check_integer(const begun_call *call, PyObject *types, int position)
-{
-    int overflow;
-    int64_t number = PyLong_AsLongLongAndOverflow(call->to->arguments[position], &overflow);
-    bool is_signed;
-    int bytes = declared_bytes(types, position, &is_signed);
-    if (bytes == 0 || (types == NULL && overflow != 0)) {
-        return; /* ctypes itself refuses the latter */
-    }
-    int bits = 8 * bytes - (is_signed ? 1 : 0);
-    bool fits = overflow == 0 && (bits >= 63 ? (is_signed || number >= 0)
-                                             : number < ((int64_t)1 << bits) &&
-                                                   number >= (is_signed ? -((int64_t)1 << bits) : 0));
-    fact_event fact = {.position = position, .other = -1, .value = number, .limit = bytes};
-    if (!fits && bytes <= 4) {
-        fact.kind = CUT_INTEGER;
-        fact.text = is_signed ? "signed" : "unsigned";
-        ledger_book_fact(&call->ticket->record, &fact);
-    } else if (number < 0 && is_signed && bytes <= 4) {
-        fact.kind = NEGATIVE_INTEGER;
-        ledger_book_fact(&call->ticket->record, &fact);
-    }
-}
-
-/* Whether an integer is none of those that every integer type holds: 0 to 2^30 or so. */
-static inline bool
-is_worth_a_look(PyObject *number)
-{
-#if PY_VERSION_HEX >= 0x030C0000
-    const PyLongObject *is = (PyLongObject *)number;
-    return !PyUnstable_Long_IsCompact(is) || PyUnstable_Long_CompactValue(is) < 0;
-#else
-    Py_ssize_t digits = Py_SIZE(number);
-    return digits < 0 || digits > 1;
-#endif
-}
-
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
-    const char *binding = call->to->binding;
-    bool of_ctypes = strcmp(binding, "ctypes") == 0;
-    if (call->ticket->is_first && (of_ctypes || strcmp(binding, "cffi") == 0)) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        if (!of_ctypes) {
-            book_cffi(call);
-        } else if (ctypes_is_known()) {
-            book_ctypes(call);
-        }
-        PyErr_Restore(type, value, traceback);
+    (void)memory;
+    bool of_ctypes = strcmp(call->to->binding, "ctypes") == 0;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    if (!of_ctypes) {
+        book_cffi(call);
+    } else if (ctypes_is_known()) {
+        book_ctypes(call);
     }
-    if (!of_ctypes || argtypes_of == NULL) {
-        return;
-    }
-    for (int i = 0; i < call->given; i++) {
-        PyObject *argument = call->to->arguments[i];
-        if (PyLong_CheckExact(argument) && is_worth_a_look(argument)) {
-            PyObject *types = argtypes(call->to->callable);
-            check_integer(call, types, i);
-            Py_XDECREF(types);
-        }
-    }
+    PyErr_Restore(type, value, traceback);
+    return of_ctypes;
 }
 
 static void
 after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result, void *memory)
 {
-    if (!ticket->is_first || result == NULL || !PyLong_CheckExact(result) ||
-        strcmp(to->binding, "ctypes") != 0) {
+    (void)to, (void)ticks, (void)memory;
+    if (result == NULL || !PyLong_CheckExact(result)) {
         return;
     }
     int overflow;
@@ -289,5 +198,9 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     }
 }
 
-static call_check prototype_facts = {.memory = 0, .before = before, .after = after};
+static call_check prototype_facts = {
+    .before = before,
+    .after = after,
+    .looks_at = {.all = CALL_FIRST | CALL_FOREIGN},
+};
 REGISTER_CALL_CHECK(prototype_facts)

@@ -14,13 +14,10 @@
  * `value`: bytes of a record. */
 static const char RECORD_LAYOUTS[] = "record-layouts";
 
-static void
+static bool
 before(const begun_call *call, void *memory)
 {
     (void)memory;
-    if (!call->ticket->is_first || call->to->foreign == NULL) {
-        return;
-    }
     for (int i = 0; i < call->given; i++) {
         const layout *is = &call->arguments[i].given;
         if (!call->arguments[i].has_layout || is->kind != 'V' || is->nbytes == 0 ||
@@ -49,7 +46,11 @@ before(const begun_call *call, void *memory)
                                  .value = is->elsize, .text = text};
         ledger_book_fact(&call->ticket->record, &fact);
     }
+    return false;
 }
 
-static call_check record_check = {.memory = 0, .before = before, .after = NULL};
+static call_check record_check = {
+    .before = before,
+    .looks_at = {.all = CALL_FIRST | CALL_FOREIGN | CALL_LAYOUT},
+};
 REGISTER_CALL_CHECK(record_check)

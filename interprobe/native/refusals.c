@@ -165,5 +165,5 @@ refusals_note_unhandled(PyObject *exception)
     }
 }
 
-static call_check refusals_check = {.after = after};
+static call_check refusals_check = {.after = after, .ends_at = {.all = CALL_RAISED}};
 REGISTER_CALL_CHECK(refusals_check)

@@ -400,9 +400,6 @@ static void
 after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result, void *memory)
 {
     (void)ticks, (void)memory;
-    if (result == NULL) {
-        return;
-    }
     if (PyArray_Check(result)) {
         look_at(result, to, ticket);
     } else if (PyTuple_CheckExact(result)) {
@@ -414,5 +411,8 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     }
 }
 
-static call_check unowned_memory_check = {0, NULL, after, 0, NULL};
+static call_check unowned_memory_check = {
+    .after = after,
+    .ends_at = {.all = CALL_RETURNS_ARRAYS},
+};
 REGISTER_CALL_CHECK(unowned_memory_check)

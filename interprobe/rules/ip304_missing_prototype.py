@@ -132,7 +132,7 @@ def _arguments(call: Call) -> Iterator[Loss]:
         name = f" ({argument.name})" if argument.name else ""
         what = f"Argument {at + 1}{name} of {call.function}"
         mismatch = mismatches.get(at)
-        cut = fact_of(call, "cut_integer", at)
+        cut = fact_of(call, "cut", at)
         if argument.declared == "int" and cut is not None:
             loss = _cut(what, cut.value, parameter.type.spelling if parameter else None, call, at)
             if loss is not None:

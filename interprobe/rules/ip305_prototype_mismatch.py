@@ -180,19 +180,20 @@ def _value_given(call: Call, item: ArgumentMismatch) -> tuple[Severity, str]:
     """How bad a narrow integer is, by the values that were seen, and a sentence about them."""
     at, true = item.argument.position, item.parameter.type
     bits = 8 * item.declared.size
-    cut = fact_of(call, "cut_integer", at)
+    cut = fact_of(call, "cut", at)
     if cut is not None and item.declared.size < true.size:
         arrived = cut.value % (1 << bits)
-        if cut.text == "signed" and arrived >> (bits - 1):
+        if item.declared.kind == "int" and arrived >> (bits - 1):
             arrived -= 1 << bits
             arrived = arrived % (1 << 64) if true.kind == "uint" else arrived
         return Severity.ERROR, f" {cut.value} was given, and C got {arrived}."
-    negative = fact_of(call, "negative_integer", at)
+    negative = fact_of(call, "negative", at)
     # -1 is a common way to write the largest number of an unsigned type.
-    if negative is not None and negative.value < -1 and true.kind == "uint":
+    if negative is not None and negative.value > 1 and true.kind == "uint":
+        held = 64 if item.declared.kind == "int" else bits
         return (
             Severity.ERROR,
-            f" {negative.value} was given, and C got {negative.value % (1 << 64)}.",
+            f" {-negative.value} was given, and C got {-negative.value % (1 << held)}.",
         )
     return Severity.NOTE, " All values that were seen fit."
 

@@ -115,7 +115,7 @@ def test_without_a_prototype_nothing_is_said() -> None:
 
 
 def cut(value: int, text: str = "signed") -> Fact:
-    return Fact("cut_integer", position=0, value=value, limit=4, text=text)
+    return Fact("cut", position=0, value=value, limit=32, text=text)
 
 
 def test_an_address_as_a_bare_integer_arrives_cut() -> None:
@@ -247,9 +247,9 @@ def test_a_narrow_integer_is_a_note_until_a_value_does_not_fit() -> None:
     # From 2^31 on, the sign is carried into the upper half.
     halfway = only(mismatched(call(true, "c_int", facts=(cut(2**31),))))
     assert str(2**64 - 2**31) in halfway.cause
-    negative = Fact("negative_integer", position=0, value=-5)
+    negative = Fact("negative", position=0, value=5)
     assert str(2**64 - 5) in only(mismatched(call(true, "c_int", facts=(negative,)))).cause
-    largest = Fact("negative_integer", position=0, value=-1)
+    largest = Fact("negative", position=0, value=1)
     assert only(mismatched(call(true, "c_int", facts=(largest,)))).severity is Severity.NOTE
 
 
