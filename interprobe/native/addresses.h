@@ -42,7 +42,8 @@ enum address_match {
 };
 
 /* Remembers how `array` lies, which the caller has read, under the address of its first element,
- * without keeping the array alive. The oldest of what is remembered gives way. A set exception stays set. GIL held. */
+ * without keeping the array alive. The oldest of what is remembered gives way. A set exception stays
+ * set. GIL held. */
 void addresses_note(PyArrayObject *array, const layout *given, const address_gift *gift);
 
 /* The program has got the bare number of an address that addresses_note knows. GIL held. */

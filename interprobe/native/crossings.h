@@ -82,8 +82,9 @@ typedef struct {
     uint64_t checks_memory[CALL_CHECKS_MEMORY / sizeof(uint64_t)];
 } crossing;
 
-/* Books the beginning of a crossing. `to` must stay until crossing_end. Returns false, and needs no crossing_end, where it is none of
- * the program's: interprobe's own code makes it. An exception that is set stays set. GIL held. */
+/* Books the beginning of a crossing. `to` must stay until crossing_end. Returns false, and needs no
+ * crossing_end, where it is none of the program's: interprobe's own code makes it. An exception that is
+ * set stays set. GIL held. */
 bool crossing_begin(crossing *now, const callee *to);
 
 /* Books its end; `result` is NULL where the callee raised, and its exception stays set. The callee that

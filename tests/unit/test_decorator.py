@@ -364,12 +364,13 @@ def test_a_closed_standard_error_is_no_error(
     profiled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profiled(1)
-    closed = io.StringIO()
+    closed, opened = io.StringIO(), io.StringIO()
     closed.close()
-    monkeypatch.setattr("sys.stderr", closed)
-    decorator._report_all(os.getpid())
-    monkeypatch.setattr("sys.stderr", None)
-    decorator._report_all(os.getpid())
+    for stream in (closed, None, opened):
+        monkeypatch.setattr("sys.stderr", stream)
+        decorator._report_all(os.getpid())
+    # There was something to report all along.
+    assert "interprobe.profile: " in opened.getvalue()
 
 
 def test_a_function_that_is_forgotten_ends_its_recording(recorders: Recorders) -> None:
