@@ -6,6 +6,7 @@ import struct
 from typing import Literal, cast
 
 from interprobe import ledger_guard
+from interprobe.layout import Layout
 from interprobe.ledger_records import (
     ArgumentRecord,
     BorrowRecord,
@@ -17,7 +18,7 @@ from interprobe.ledger_records import (
     Place,
     TemporaryRecord,
 )
-from interprobe.trace import Layout, Variant
+from interprobe.trace import Variant
 
 MAGIC = b"IPLEDGER"
 VERSION = 3

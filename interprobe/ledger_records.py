@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from interprobe.trace import Layout, Variant
+from interprobe.layout import Layout
+from interprobe.trace import Variant
 
 
 class Place(msgspec.Struct, frozen=True):

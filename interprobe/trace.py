@@ -9,38 +9,16 @@ from typing import Any, Final, Literal
 import msgspec
 
 from interprobe.findings import Finding, Site
+from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
 from interprobe.prototypes import Prototype
+from interprobe.replays import Replay
 
 SCHEMA: Final = "interprobe.trace/1"
 
 
 class TraceError(Exception):
     """A file is no trace of this schema; the message is one sentence for the user."""
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """How an array lies in memory.
-
-    Attributes:
-        dtype: NumPy's name of the element type, without byte order (``float64``).
-        byteorder: ``<`` little, ``>`` big, ``|`` where it does not apply.
-        shape: Length of each dimension, in elements.
-        strides: Step of each dimension, in bytes.
-        order: ``C`` (also where both hold), ``F``, or ``strided`` (neither).
-        aligned: Whether every element lies at a multiple of its alignment.
-        writeable: Whether the array may be written.
-        nbytes: Elements times item size.
-    """
-
-    dtype: str
-    byteorder: Literal["<", ">", "|"]
-    shape: list[int]
-    strides: list[int]
-    order: Literal["C", "F", "strided"]
-    aligned: bool
-    writeable: bool
-    nbytes: int
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -113,6 +91,8 @@ class Copy(msgspec.Struct, frozen=True):
     repeated: int = 0
     """How many instances read the same buffer, with equal sampled contents, as the one before."""
     facts: list[Fact] = []
+    replays: list[Replay] = []
+    """Of the call that the copy was made for, with an array that needs none."""
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -171,6 +151,7 @@ class Call(msgspec.Struct, frozen=True):
     """How many arguments the binding declares; None where it declares none, as ctypes allows."""
     prototype: Prototype | None = None
     """The callee's own, from its library's debug information or a header, where that is known."""
+    replays: list[Replay] = []
 
 
 class Borrow(msgspec.Struct, frozen=True):

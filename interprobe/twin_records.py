@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from interprobe.trace import Borrow, Call, Copy, Fact, Layout, Variant
+from interprobe.layout import Layout
+from interprobe.trace import Borrow, Call, Copy, Fact, Variant
 
 _Record = TypeVar("_Record")
 

@@ -75,8 +75,9 @@ from interprobe.call_arguments import (
 )
 from interprobe.element_types import array_element
 from interprobe.findings import Finding, Fix, Severity
+from interprobe.layout import Layout
 from interprobe.pointer_declarations import pointer_code
-from interprobe.trace import Argument, Call, Fact, Layout, Trace
+from interprobe.trace import Argument, Call, Fact, Trace
 from interprobe.wording import (
     bytes_text,
     counted,

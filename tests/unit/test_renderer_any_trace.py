@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity, Site
+from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines, LineTiming
 from interprobe.renderers import svg, terminal
 from interprobe.trace import (
@@ -18,7 +19,6 @@ from interprobe.trace import (
     Borrow,
     Call,
     Copy,
-    Layout,
     Memory,
     Meta,
     Native,

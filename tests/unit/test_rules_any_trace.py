@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from interprobe import accesses
 from interprobe.analysis import analyse, rules
 from interprobe.findings import Severity, Site
+from interprobe.layout import Layout
 from interprobe.shares import WARNING_SHARE
 from interprobe.trace import (
     Argument,
     Call,
     Copy,
     Fact,
-    Layout,
     Memory,
     Meta,
     Native,

@@ -8,18 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from interprobe.findings import Site
-from interprobe.trace import (
-    Argument,
-    Call,
-    Copy,
-    Layout,
-    Memory,
-    Meta,
-    Native,
-    Process,
-    Temporary,
-    Trace,
-)
+from interprobe.layout import Layout
+from interprobe.trace import Argument, Call, Copy, Memory, Meta, Native, Process, Temporary, Trace
 
 SCRIPT = "/home/ada/fit.py"
 LIBRARY = "/home/ada/lib/libfit.so"
