@@ -103,7 +103,7 @@ PARTS = {
         "",
     ),
     "savings": (
-        "savings",
+        "gains savings",
         "values wording diagnosis",
         "msgspec",
     ),
