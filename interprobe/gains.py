@@ -261,7 +261,8 @@ def reasons_of(parts: Sequence[Part], *, measured: bool = False) -> str | None:
         return "; ".join(missing) or None
     notes = dict.fromkeys(each.why for each in parts if each.why and each.measured)
     if missing:
-        notes[f"the other calls not: {'; '.join(missing)}"] = None
+        told = "; ".join(why for why in missing if why != _NOT_REPEATED)
+        notes[f"the other calls were not repeated{f': {told}' if told else ''}"] = None
     return "; ".join(notes) or None
 
 

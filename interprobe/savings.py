@@ -151,13 +151,15 @@ class Savings:
 
 def verdict_of(saving: Saving) -> Verdict | None:
     """Whether a fix is recommended: by the crossing, or the program where there is no crossing."""
-    speedup = saving.program_speedup if saving.speedup is None else saving.speedup
-    if speedup is None:
-        return None
+    if saving.speedup is None:
+        # What a copy itself took is known well: there is nothing to be undecided about.
+        if saving.program_speedup is None:
+            return None
+        return "not worth it" if saving.program_speedup < LEAST_GAIN else "worth it"
     holds_none = saving.low is not None and saving.low <= 1
-    if holds_none or speedup < LEAST_GAIN:
+    if holds_none or saving.speedup < LEAST_GAIN:
         return "not worth it"
-    return "undecided" if speedup < CLEAR_GAIN else "worth it"
+    return "undecided" if saving.speedup < CLEAR_GAIN else "worth it"
 
 
 def saved_seconds(finding: Finding) -> float:
