@@ -18,6 +18,7 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        calls_can_be_repeated,
         choose_what_if,
         configure_extension_calls,
         current_position,
@@ -53,6 +54,7 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "calls_can_be_repeated",
     "choose_what_if",
     "configure_extension_calls",
     "current_position",

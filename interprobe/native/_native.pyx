@@ -70,6 +70,9 @@ cdef extern from "clock.h":
 cdef extern from "replay_mode.h":
     void replay_choose_mode(int mode)
 
+cdef extern from "replay_sandbox.h":
+    bint replay_sandbox_exists()
+
 cdef extern from "refusals.h":
     void refusals_note_unhandled(object exception)
 
@@ -326,6 +329,12 @@ def choose_what_if(int mode):
     """How much is repeated with other arrays to measure what it would gain: 0 nothing, 1 what is
     worth it within the budget, 2 whatever can be."""
     replay_choose_mode(mode)
+
+
+def calls_can_be_repeated():
+    """Whether a forked child can be kept from changing anything outside of itself, so that calls can
+    be repeated in it."""
+    return replay_sandbox_exists()
 
 
 def note_unhandled(exception):
