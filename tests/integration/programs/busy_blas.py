@@ -50,7 +50,5 @@ for thread in threads:
     thread.join()
 trace = recorder.stop()
 print(results)
-ends = Counter(
-    replay.reason or "measured" for call in trace.calls for replay in call.replays
-)
+ends = Counter(replay.reason or "measured" for call in trace.calls for replay in call.replays)
 print(dict(ends), file=sys.stderr)
