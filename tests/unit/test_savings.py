@@ -219,6 +219,19 @@ def test_a_replay_of_a_copy_on_another_line_counts_each_of_its_calls() -> None:
     assert saving.seconds == pytest.approx(4 * 0.2 * (1 - 1 / 1.25))
 
 
+def test_a_copy_that_is_passed_often_is_a_small_part_of_all_those_calls() -> None:
+    measured = replace(replay(2.0, change="no-conversion"), as_is=0.2)
+    copy = replace(strided(seconds=0.4, count=4), replays=[measured])
+    passed = argument(0, None, np.ascontiguousarray(np.zeros((100, 20))[:, ::2]))
+    calls = replace(called("lib.f(x)", [passed], count=40, line=12), seconds=4.0)
+    other = replace(called("lib.g(y)", [argument(0, None, np.zeros(3))], count=90), seconds=50.0)
+    saving = saving_of(copy, calls, other)
+    assert saving.seconds == pytest.approx(0.4)
+    assert saving.speedup == pytest.approx(4.4 / 4.0)
+    once = replace(calls, count=4, seconds=0.4)
+    assert saving_of(copy, once, other).speedup == pytest.approx(2.0)
+
+
 def test_repeats_save_their_part_of_the_copies() -> None:
     trace = trace_of(converted(count=4, repeated=3), crossing(replay(2.0)), seconds=2.0)
     savings = {finding.rule: finding.saving for finding in analyse(trace).findings}
