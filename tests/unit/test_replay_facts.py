@@ -106,7 +106,7 @@ def test_a_sealed_trace_has_replays_of_calls_and_copies() -> None:
         memory=MemoryRecord(0, 0, 0, 0, None, []),
     )
     contents.calls.append(
-        CallRecord(place, place, "ctypes", None, "total", 0, [], 1, *([0] * 7), facts=facts)
+        CallRecord(place, place, "ctypes", None, "total", 0, [], 1, 0, 0, 0, 0, 0, 0, 0, facts)
     )
     contents.copies.append(
         CopyRecord(
