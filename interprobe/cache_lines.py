@@ -1,4 +1,4 @@
-"""What a layout means to the caches: how much is fetched for nothing, and which sets a step meets."""
+"""What a layout means to the caches: what is fetched for nothing, and which sets a step meets."""
 
 from __future__ import annotations
 

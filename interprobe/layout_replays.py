@@ -26,7 +26,7 @@ _EQUALS = 1.2
 """Gains that differ by less than this factor are taken for the same."""
 
 _CONVERTED = 0.1
-"""Share of the arrays' bytes; where more was copied inside the call, that copy explains the gain."""
+"""Share of the arrays' bytes; where more was copied in the call, that copy explains the gain."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ FEW_SETS_STEP = 2048
 
 
 def crowded_step(layout: Layout) -> tuple[int, int, int] | None:
-    """Axis, length and step of the longest walk in steps of a multiple of 2048 bytes; None: none."""
+    """Axis, length and step of the longest walk in steps of 2048 bytes or multiples, if any."""
     crowded = [each for each in steps(layout)[1:] if each[2] % FEW_SETS_STEP == 0]
     return max(crowded, key=lambda each: each[1], default=None)
 

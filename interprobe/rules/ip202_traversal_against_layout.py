@@ -8,11 +8,11 @@ copy of the process, with either matrix; what the function does inside is not lo
 
 ## Why is this bad?
 
-In C order the numbers of a row are neighbours, in Fortran order those of a column. A loop that runs
-down the columns of a matrix in C order jumps a whole row at each step: it fetches a line of 64 bytes
-for the 8 of one number, and comes back for the next number of that line when the cache has long
-dropped it. The same loop on the same numbers, in the order in which it walks, reads them one after
-another.
+In C order the numbers of a row are neighbours, in Fortran order those of a column. A loop that
+runs down the columns of a matrix in C order jumps a whole row at each step: it fetches a line of 64
+bytes for the 8 of one number, and comes back for the next number of that line when the cache has
+long dropped it. The same loop on the same numbers, in the order in which it walks, reads them one
+after another.
 
 ## Example
 

@@ -2,17 +2,18 @@
 
 ## What it does
 
-Reports calls that take an array in place whose elements do not start at multiples of their alignment
-(8 bytes for `float64`), and that were measured to be faster with the same array at an aligned
-address. The measurement repeats the call itself, in a copy of the process, with either array.
+Reports calls that take an array in place whose elements do not start at multiples of their
+alignment (8 bytes for `float64`), and that were measured to be faster with the same array at an
+aligned address. The measurement repeats the call itself, in a copy of the process, with either
+array.
 
 ## Why is this bad?
 
-Memory comes in lines of 64 bytes. A load of an aligned element never needs two of them. A misaligned
-one does now and then, and a vector instruction that loads 16 or 32 bytes at once does so in every
-fourth or second load; the processor then works twice. Functions that wait for memory hide that,
-those whose numbers lie in a cache do not. Misaligned arrays come from headers whose size is no
-multiple of the element's (`np.frombuffer(..., offset=13)`) and from packed records.
+Memory comes in lines of 64 bytes. A load of an aligned element never needs two of them. A
+misaligned one does now and then, and a vector instruction that loads 16 or 32 bytes at once does so
+in every fourth or second load; the processor then works twice. Functions that wait for memory hide
+that, those whose numbers lie in a cache do not. Misaligned arrays come from headers whose size is
+no multiple of the element's (`np.frombuffer(..., offset=13)`) and from packed records.
 
 ## Example
 

@@ -33,6 +33,7 @@ C_TYPES = {
     "struct cdemo_record *": RECORD_POINTER,
     "float *": FLOAT_POINTER,
     "char *": ctypes.c_char_p,
+    "ptrdiff_t": ctypes.c_ssize_t,
 }
 
 
