@@ -295,6 +295,20 @@ distance(double one, double other)
 
 static const char failed[] = "the call fails when it is repeated";
 
+/* A change that the callee refuses is none; the others can be measured all the same. */
+static void
+drop_row(experiment *now, int which)
+{
+    PyErr_Clear();
+    snprintf(now->report->reasons[now->change[which]], REPLAY_REASON,
+             "the call fails with the array that it asks for");
+    now->rows--;
+    for (int i = which; i < now->rows; i++) {
+        now->of[i] = now->of[i + 1];
+        now->change[i] = now->change[i + 1];
+    }
+}
+
 /* How many calls a pass takes; 0: there is no time for a few passes. -1: the call fails. */
 static int
 plan(experiment *now)
@@ -302,6 +316,10 @@ plan(experiment *now)
     double pass = PASS_NANOSECONDS * clock_ticks_per_nanosecond, all = 0;
     for (int which = now->rows - 1; which >= 0; which--) {
         double ticks = time_calls(now, which, 1);
+        if (ticks < 0 && which > 0) {
+            drop_row(now, which);
+            continue;
+        }
         if (ticks < 0) {
             return -1;
         }
@@ -317,6 +335,9 @@ carry_out(experiment *now)
     int calls = plan(now);
     if (calls <= 0) {
         leave(now->report, calls < 0 ? failed : "one call takes too long to be repeated");
+    }
+    if (now->rows == 1) {
+        return; /* each reason is told */
     }
     double began = (double)clock_ticks(), half = now->job->allowance / 2;
     bool evictable = can_evict(now);
