@@ -283,27 +283,32 @@ def peak(const double[:] x not None) -> float:
     return largest
 
 
-def column_sweep(const double[:, :] matrix not None, double[::1] sums not None) -> None:
-    """Sums of the columns of a matrix in any order, column after column.
+def scale_columns(
+    const double[:, :] matrix not None,
+    const double[::1] factors not None,
+    double[:, :] scaled not None,
+) -> None:
+    """Multiply each column of a matrix by a factor of its own, column after column.
 
     Args:
         matrix: float64, shape (rows, cols), any strides.
-        sums: float64, shape (cols,), contiguous, writeable; overwritten.
+        factors: float64, shape (cols,), contiguous.
+        scaled: As ``matrix``, writeable, not overlapping it; overwritten.
 
     Raises:
-        ValueError: A shape that does not fit, another dtype, misaligned, or ``sums`` read-only.
+        ValueError: Shapes that do not fit, another dtype, misaligned, or ``scaled`` read-only.
     """
     cdef Py_ssize_t i, j
-    cdef double total
-    require_equal(sums.shape[0], matrix.shape[1], "sums")
+    require_equal(factors.shape[0], matrix.shape[1], "factors")
+    require_equal(scaled.shape[0], matrix.shape[0], "the first dimension of scaled")
+    require_equal(scaled.shape[1], matrix.shape[1], "the second dimension of scaled")
     require_aligned(&matrix[0, 0], matrix.size, CDEMO_ALIGNMENT_OF_DOUBLE)
-    require_aligned(&sums[0], sums.shape[0], CDEMO_ALIGNMENT_OF_DOUBLE)
+    require_aligned(&factors[0], factors.shape[0], CDEMO_ALIGNMENT_OF_DOUBLE)
+    require_aligned(&scaled[0, 0], scaled.size, CDEMO_ALIGNMENT_OF_DOUBLE)
     with nogil:
         for j in range(matrix.shape[1]):
-            total = 0.0
             for i in range(matrix.shape[0]):
-                total += matrix[i, j]
-            sums[j] = total
+                scaled[i, j] = factors[j] * matrix[i, j]
 
 
 def transpose(const double[:, :] source not None, double[:, :] target not None) -> None:

@@ -152,6 +152,22 @@ double cdemo_peak(const double *x, size_t n, ptrdiff_t step)
     return peak;
 }
 
+int cdemo_scale_columns(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                        size_t row_step, size_t column_step,
+                        const double *CDEMO_RESTRICT factors, double *CDEMO_RESTRICT scaled)
+{
+    enum cdemo_status status = check_both(matrix, rows * cols, scaled, rows * cols);
+    if (status == CDEMO_OK)
+        status = check(factors, cols, alignof(double));
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = 0; i < rows; i++)
+            scaled[i * row_step + j * column_step] =
+                factors[j] * matrix[i * row_step + j * column_step];
+    return CDEMO_OK;
+}
+
 int cdemo_transpose(const double *CDEMO_RESTRICT source, size_t rows, size_t cols,
                     size_t source_step, double *CDEMO_RESTRICT target, size_t target_step)
 {

@@ -104,6 +104,13 @@ double cdemo_longest_gap(const float *times, size_t n);
  * 1 for neighbours. Returns -infinity for n == 0, NaN when refused. */
 double cdemo_peak(const double *x, size_t n, ptrdiff_t step);
 
+/* scaled(i, j) = factors[j] * matrix(i, j) of a rows x cols matrix, column after column. In both matrices
+ * row_step elements lie from a row to the next, and column_step from a column to the next: cols and 1 in
+ * C order, 1 and rows in Fortran order. Returns a cdemo_status. */
+int cdemo_scale_columns(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                        size_t row_step, size_t column_step,
+                        const double *CDEMO_RESTRICT factors, double *CDEMO_RESTRICT scaled);
+
 /* Transposes a rows x cols matrix: element (j, i) of the target is element (i, j) of the source. The
  * rows of either start source_step, or target_step, elements apart, which are at least as many as a row
  * has; what lies behind a row is left alone. Returns a cdemo_status. */

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from interprobe.call_arguments import argument_text, array_of, array_text
-from interprobe.expressions import ArrayExpression
+from interprobe.call_arguments import argument_text, array_of, array_text, assigned_name
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving
 from interprobe.layout import Layout
 from interprobe.replays import Replay
@@ -25,6 +26,7 @@ LEAST_SHARE = 0.01
 _EQUALS = 1.2
 """Gains that differ by less than this factor are taken for the same."""
 
+_SIMPLE = re.compile(r"[\w.]+(\[[\w:, ]*\])*")
 _CONVERTED = 0.1
 """Share of the arrays' bytes; where more was copied in the call, that copy explains the gain."""
 
@@ -38,9 +40,8 @@ class SlowLayout:
         index: The call's place in ``trace.calls``.
         call: The call itself.
         replay: The measurement; ``speedup``, ``low`` and ``high`` are there.
-        arguments: The arguments that were replaced, the largest array first.
-        given: The layout of the first of them.
-        array: Its expression in the source text, where that is known.
+        arguments: The arguments that were replaced, the largest array first, and the layouts of
+            their arrays.
         cost: The time that the other layout would have saved.
     """
 
@@ -48,10 +49,13 @@ class SlowLayout:
     index: int
     call: Call
     replay: Replay
-    arguments: list[Argument]
-    given: Layout
-    array: ArrayExpression | None
+    arguments: list[tuple[Argument, Layout]]
     cost: Cost
+
+    @property
+    def given(self) -> Layout:
+        """The layout of the largest array."""
+        return self.arguments[0][1]
 
     @property
     def speedup(self) -> float:
@@ -60,13 +64,13 @@ class SlowLayout:
 
     @property
     def array_text(self) -> str:
-        """The first array in a sentence."""
-        return array_text(self.array, "its array")
+        """The largest array in a sentence."""
+        return array_text(array_of(self.call, self.arguments[0][0]), "an array")
 
     @property
     def subject_text(self) -> str:
         """``Argument 1 of total``, and the further ones."""
-        text = argument_text(self.call, self.arguments[0])
+        text = argument_text(self.call, self.arguments[0][0])
         further = len(self.arguments) - 1
         return f"{text} (and {counted(further, 'other', 'others')})" if further else text
 
@@ -95,17 +99,17 @@ def slow_layouts(trace: Trace, change: str) -> list[SlowLayout]:
         replay = leading_replay(call)
         if replay is None or replay.change != change:
             continue
-        arguments = sorted(
-            (each for each in call.arguments if each.position in replay.positions and each.given),
-            key=lambda each: -(each.given.nbytes if each.given else 0),
-        )
-        given = arguments[0].given if arguments else None
-        if given is None or _converts(call, arguments):
+        replaced = [
+            (each, each.given)
+            for each in call.arguments
+            if each.given is not None and each.position in replay.positions
+        ]
+        if not replaced or _converts(call, [layout for _, layout in replaced]):
             continue
         cost = lost_time(trace, call, replay)
         if cost.share >= LEAST_SHARE:
-            array = array_of(call, arguments[0])
-            found.append(SlowLayout(trace, index, call, replay, arguments, given, array, cost))
+            replaced.sort(key=lambda each: -each[1].nbytes)
+            found.append(SlowLayout(trace, index, call, replay, replaced, cost))
     return found
 
 
@@ -120,6 +124,7 @@ def leading_replay(call: Call) -> Replay | None:
         for each in call.replays
         if each.change in CHANGES
         and each.speedup is not None
+        and each.speedup > LEAST_GAIN
         and each.low is not None
         and each.low > LEAST_GAIN
     ]
@@ -154,9 +159,7 @@ def layout_finding(
         fix: The layout that was measured, as code.
     """
     call, replay = slow.call, slow.replay
-    given = listed(
-        dict.fromkeys(layout_text(each.given) for each in slow.arguments if each.given is not None)
-    )
+    given = listed(dict.fromkeys(layout_text(layout) for _, layout in slow.arguments))
     return Finding(
         rule=code,
         name=name,
@@ -187,7 +190,36 @@ def _calls_text(call: Call) -> str:
     return f"{times} of {call.function}{library} took {seconds_text(call.seconds)}"
 
 
-def _converts(call: Call, arguments: list[Argument]) -> bool:
+def replaced_arrays(slow: SlowLayout, new: str, code_of: Callable[[str, str, Layout], str]) -> str:
+    """Code that replaces all arrays as the measurement did.
+
+    Args:
+        slow: The call and its measurement.
+        new: What an array is called that is no variable yet.
+        code_of: The code for one array, from the variable to assign, the array's source text and
+            its layout.
+    """
+    lines: dict[str, None] = {}
+    taken: set[str] = set()
+    for argument, layout in slow.arguments:
+        array = array_of(slow.call, argument)
+        variable = assigned_name(array, argument, new)
+        if variable in taken:
+            variable = f"{variable}_{argument.position + 1}"
+        taken.add(variable)
+        source = array.text if array is not None else variable
+        lines[code_of(variable, source, layout)] = None
+        if argument.role == "output" and variable != source:
+            lines[f"{source}[...] = {variable}  # after the call: it writes there"] = None
+    return "\n".join(lines)
+
+
+def as_receiver(source: str) -> str:
+    """Source text so that ``.copy()`` or ``.dtype`` can follow it."""
+    return source if _SIMPLE.fullmatch(source) else f"({source})"
+
+
+def _converts(call: Call, layouts: list[Layout]) -> bool:
     """Whether the call copied as much as a conversion of the arrays would."""
-    nbytes = sum(each.given.nbytes for each in arguments if each.given is not None)
+    nbytes = sum(layout.nbytes for layout in layouts)
     return call.bytes_copied > _CONVERTED * nbytes * max(1, call.count)

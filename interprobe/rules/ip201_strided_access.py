@@ -58,10 +58,15 @@ from interprobe.call_arguments import (
     array_text,
     assigned_name,
 )
-from interprobe.expressions import ArrayExpression
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity
 from interprobe.layout import Layout
-from interprobe.layout_replays import layout_finding, slow_layouts, was_measured
+from interprobe.layout_replays import (
+    as_receiver,
+    layout_finding,
+    replaced_arrays,
+    slow_layouts,
+    was_measured,
+)
 from interprobe.shares import WARNING_SHARE, measured_cost
 from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import (
@@ -77,6 +82,11 @@ CODE = "IP201"
 NAME = "strided-access"
 
 _CHANGE = "contiguous"
+_FIX = (
+    "Store these numbers side by side from the start (an array for each column or field). Or make "
+    "one contiguous copy and use it for several calls: a copy for each call walks over the same "
+    "memory and gains nothing."
+)
 
 # What has to come together for a note where nothing was measured.
 _LEAST_FETCHED = 8_000_000  # bytes; less may lie in a cache from one call to the next
@@ -88,7 +98,6 @@ _LEAST_OF_CALL = 0.25  # of the call's time that fetching them takes at that spe
 def check(trace: Trace) -> Iterator[Finding]:
     """Yield a finding for each call that is slow because its arrays' elements lie far apart."""
     for slow in slow_layouts(trace, _CHANGE):
-        first = slow.arguments[0]
         yield layout_finding(
             CODE,
             NAME,
@@ -97,7 +106,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             f"{_fetched_text(slow.given)} With the same numbers side by side the call is "
             f"{slow.speedup:.2g} times as fast.",
             facts=f"{share_used(slow.given):.1%} of what is fetched is used",
-            fix=_fix(slow.array, first),
+            fix=Fix(text=_FIX, code=replaced_arrays(slow, "contiguous", _code)),
         )
     for index, call in enumerate(trace.calls):
         argument = _suspect(trace, call)
@@ -114,27 +123,12 @@ def _fetched_text(layout: Layout) -> str:
     )
 
 
-def _fix(array: ArrayExpression | None, argument: Argument) -> Fix:
+def _code(variable: str, source: str, layout: Layout) -> str:
     """One contiguous copy, in the order that the axes already have in memory."""
-    variable = assigned_name(array, argument, "contiguous")
-    source = array.text if array is not None else variable
-    known = steps(argument.given) if argument.given is not None else []
-    axes = [axis for axis, _, _ in known]
-    in_c_order = axes == sorted(axes, reverse=True)
-    code = (
-        f"{variable} = np.ascontiguousarray({source})"
-        if in_c_order
-        else f'{variable} = ({source}).copy(order="K")'
-    )
-    text = (
-        "Store these numbers side by side from the start (an array for each column or field). Or "
-        "make one contiguous copy and use it for several calls: a copy for each call walks over "
-        "the same memory and gains nothing."
-    )
-    if argument.role == "output":
-        text += " What the function writes into the copy has to be copied back."
-        code += f"\n{source}[...] = {variable}  # after the last call" if variable != source else ""
-    return Fix(text=text, code=code)
+    axes = [axis for axis, _, _ in steps(layout)]
+    if axes == sorted(axes, reverse=True):
+        return f"{variable} = np.ascontiguousarray({source})"
+    return f'{variable} = {as_receiver(source)}.copy(order="K")'
 
 
 def _suspect(trace: Trace, call: Call) -> Argument | None:
@@ -163,6 +157,8 @@ def _unconfirmed(index: int, call: Call, argument: Argument, given: Layout) -> F
     reasons = [each.reason for each in call.replays if each.change == _CHANGE and each.reason]
     reason = reasons[0] if reasons else "the call was not repeated with another array"
     library = f" in {file_name(call.library)}" if call.library else ""
+    variable = assigned_name(array, argument, "contiguous")
+    source = array.text if array is not None else variable
     return Finding(
         rule=CODE,
         name=NAME,
@@ -179,6 +175,6 @@ def _unconfirmed(index: int, call: Call, argument: Argument, given: Layout) -> F
         records=[RecordIndex(list="calls", index=index)],
         # What the gaps cost is what was not measured.
         cost=Cost(seconds=0.0, bytes=0, share=0.0),
-        fix=_fix(array, argument),
+        fix=Fix(text=_FIX, code=_code(variable, source, given)),
         saving=Saving(method="not measured", reason=reason),
     )

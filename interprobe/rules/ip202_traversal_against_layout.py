@@ -50,10 +50,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interprobe.cache_lines import LINE, steps
-from interprobe.call_arguments import assigned_name
 from interprobe.findings import Finding, Fix
 from interprobe.layout import Layout
-from interprobe.layout_replays import SlowLayout, layout_finding, slow_layouts
+from interprobe.layout_replays import SlowLayout, layout_finding, replaced_arrays, slow_layouts
 from interprobe.trace import Trace
 from interprobe.wording import bytes_text, item_size
 
@@ -107,18 +106,17 @@ def _jump_text(layout: Layout, farthest: int) -> str:
 
 
 def _fix(slow: SlowLayout, order: str) -> Fix:
-    """The other order, where the matrix is made."""
-    argument = slow.arguments[0]
-    array = slow.array
-    variable = assigned_name(array, argument, "reordered")
-    source = array.text if array is not None else variable
-    function = "asfortranarray" if order == "F" else "ascontiguousarray"
-    code = f"{variable} = np.{function}({source})"
-    text = (
-        f'Make the matrix in {"Fortran" if order == "F" else "C"} order (order="{order}") where '
-        "it is created, or convert it once for several calls. Or have the function's inner loop "
-        "run along the axis whose elements are neighbours."
+    """The other order, where the matrices are made."""
+    name = "Fortran" if order == "F" else "C"
+    return Fix(
+        text=f'Make the matrix in {name} order (order="{order}") where it is created, or convert '
+        "it once for several calls. Or have the function's inner loop run along the axis whose "
+        "elements are neighbours.",
+        code=replaced_arrays(slow, "reordered", _code),
     )
-    if argument.role == "output":
-        text += " What the function writes into a converted matrix has to be copied back."
-    return Fix(text=text, code=code)
+
+
+def _code(variable: str, source: str, layout: Layout) -> str:
+    """One matrix in its other order."""
+    function = "asfortranarray" if _other_order(layout) == "F" else "ascontiguousarray"
+    return f"{variable} = np.{function}({source})"

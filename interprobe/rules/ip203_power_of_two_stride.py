@@ -49,12 +49,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interprobe.cache_lines import SETS, sets_met, steps
-from interprobe.call_arguments import argument_text, array_of, array_text, assigned_name
+from interprobe.call_arguments import argument_text, array_of, array_text
 from interprobe.findings import Finding, Fix
 from interprobe.layout import Layout
-from interprobe.layout_replays import layout_finding, slow_layouts
+from interprobe.layout_replays import (
+    SlowLayout,
+    as_receiver,
+    layout_finding,
+    replaced_arrays,
+    slow_layouts,
+)
 from interprobe.leading_dimensions import crowded_step, roomier_shape
-from interprobe.trace import Argument, Call, Trace
+from interprobe.trace import Trace
 from interprobe.wording import counted
 
 CODE = "IP203"
@@ -64,32 +70,52 @@ NAME = "power-of-two-stride"
 def check(trace: Trace) -> Iterator[Finding]:
     """Yield a finding for each call that is slow because its rows compete for few cache sets."""
     for slow in slow_layouts(trace, "padded"):
-        crowded = [
-            (argument, argument.given, step, shape)
-            for argument in slow.arguments
-            if argument.given is not None
-            and (step := crowded_step(argument.given)) is not None
-            and (shape := roomier_shape(argument.given)) is not None
-        ]
-        if not crowded:
-            continue
-        argument, layout, (_, length, step), shape = crowded[0]
-        sets = sets_met(step)
-        run = _run_text(layout)
-        name = array_text(array_of(slow.call, argument), "an array")
-        yield layout_finding(
-            CODE,
-            NAME,
-            slow,
-            cause=f"{argument_text(slow.call, argument)} is {name}, whose {run} start "
-            f"{step:,} bytes apart. Of the {SETS} sets of the fastest cache, the {length:,} "
-            f"elements across all {run} meet {counted(sets, 'set', 'sets')}, which "
-            f"{'keeps' if sets == 1 else 'keep'} some {sets * 8} lines: they push each other "
-            f"out while the rest of the cache is empty. With a little room behind the {run} the "
-            f"call is {slow.speedup:.2g} times as fast.",
-            facts=f"steps of {step:,} bytes meet {sets} of {SETS} cache sets",
-            fix=_fix(slow.call, argument, layout, shape),
-        )
+        for argument, layout in slow.arguments:
+            step = crowded_step(layout)
+            if step is not None and roomier_shape(layout) is not None:
+                name = array_text(array_of(slow.call, argument), "an array")
+                subject = f"{argument_text(slow.call, argument)} is {name}"
+                yield _finding(slow, subject, layout, *step[1:])
+                break
+
+
+def _finding(slow: SlowLayout, subject: str, layout: Layout, length: int, step: int) -> Finding:
+    """The finding about a call, told of the largest array that it is about."""
+    sets = sets_met(step)
+    run = _run_text(layout)
+    return layout_finding(
+        CODE,
+        NAME,
+        slow,
+        cause=f"{subject}, whose {run} start {step:,} bytes apart. Of the {SETS} sets of the "
+        f"fastest cache, the {length:,} elements across all {run} meet "
+        f"{counted(sets, 'set', 'sets')}, with room for some {sets * 8} lines: they push each "
+        "other out while the rest of the cache is empty. With a little room behind the "
+        f"{run} the call is {slow.speedup:.2g} times as fast.",
+        facts=f"steps of {step:,} bytes meet {sets} of {SETS} cache sets",
+        fix=Fix(
+            text="Make the array a part of a roomier one where it is created; the unused elements "
+            "are never touched. The function must take strides, as it did here.",
+            code=replaced_arrays(slow, "padded", _code),
+        ),
+    )
+
+
+def _code(variable: str, source: str, layout: Layout) -> str:
+    """The same array as a part of a roomier one."""
+    shape = roomier_shape(layout)
+    if shape is None:
+        return f"{variable} = {source}"
+    order = "" if _is_in_c_order(layout) else ', order="F"'
+    cut = ", ".join(
+        f":{length}" if room != length else ":"
+        for length, room in zip(layout.shape, shape, strict=False)
+    )
+    return (
+        f"roomier = np.empty({tuple(shape)}, {as_receiver(source)}.dtype{order})[{cut}]\n"
+        f"roomier[...] = {source}\n"
+        f"{variable} = roomier"
+    )
 
 
 def _run_text(layout: Layout) -> str:
@@ -101,22 +127,3 @@ def _is_in_c_order(layout: Layout) -> bool:
     """Whether the last axis has the smallest step."""
     axes = [axis for axis, _, _ in steps(layout)]
     return axes == sorted(axes, reverse=True)
-
-
-def _fix(call: Call, argument: Argument, layout: Layout, shape: list[int]) -> Fix:
-    """The same array as a part of a roomier one."""
-    array = array_of(call, argument)
-    variable = assigned_name(array, argument, "padded")
-    source = array.text if array is not None else f"array_{argument.position + 1}"
-    order = "" if _is_in_c_order(layout) else ', order="F"'
-    cut = ", ".join(
-        f":{length}" if room != length else ":"
-        for length, room in zip(layout.shape, shape, strict=False)
-    )
-    return Fix(
-        text="Make the array a part of a roomier one where it is created; the unused elements are "
-        "never touched. The function must take strides, as it did here.",
-        code=f"roomier = np.empty({tuple(shape)}, ({source}).dtype{order})[{cut}]\n"
-        f"roomier[...] = {source}\n"
-        f"{variable} = roomier",
-    )
