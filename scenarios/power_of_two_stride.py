@@ -25,6 +25,7 @@ SIZE = 64
 
 COLUMNS = 1024
 ROOM = 8
+REPEATS = 10
 
 
 @dataclass(frozen=True)
@@ -72,15 +73,17 @@ def good(data: Inputs | None = None) -> tuple[float, ...]:
 
 def _transposed(matrix: NDArray[np.float64], target: NDArray[np.float64]) -> tuple[float, float]:
     """A number of the transpose, through ctypes and through Cython."""
-    kernels.cdemo_transpose(
-        matrix.ctypes.data_as(DOUBLE_POINTER),
-        matrix.shape[0],
-        matrix.shape[1],
-        matrix.strides[0] // matrix.itemsize,
-        target.ctypes.data_as(DOUBLE_POINTER),
-        target.strides[0] // target.itemsize,
-    )
+    for _ in range(REPEATS):
+        kernels.cdemo_transpose(
+            matrix.ctypes.data_as(DOUBLE_POINTER),
+            matrix.shape[0],
+            matrix.shape[1],
+            matrix.strides[0] // matrix.itemsize,
+            target.ctypes.data_as(DOUBLE_POINTER),
+            target.strides[0] // target.itemsize,
+        )
     through_ctypes = float(target[11, 7])
 
-    cykernels.transpose(matrix, target)
+    for _ in range(REPEATS):
+        cykernels.transpose(matrix, target)
     return through_ctypes, float(target[11, 7])

@@ -23,6 +23,7 @@ SAME_NUMBERS = True
 SIZE = 64
 
 SENSORS = 32
+REPEATS = 20
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def bad(data: Inputs | None = None) -> tuple[float, ...]:
     data = prepare(SIZE) if data is None else data
 
     through_ctypes = through_cython = 0.0
-    for sensor in range(SENSORS):
+    for sensor in list(range(SENSORS)) * REPEATS:
         readings = data.by_moment[:, sensor]
         through_ctypes += _peak_ctypes(readings)
         through_cython += cykernels.peak(readings)
@@ -62,7 +63,7 @@ def good(data: Inputs | None = None) -> tuple[float, ...]:
     data = prepare(SIZE) if data is None else data
 
     through_ctypes = through_cython = 0.0
-    for sensor in range(SENSORS):
+    for sensor in list(range(SENSORS)) * REPEATS:
         readings = data.by_sensor[sensor]
         through_ctypes += _peak_ctypes(readings)
         through_cython += cykernels.peak(readings)

@@ -24,6 +24,7 @@ SAME_NUMBERS = True
 SIZE = 64
 
 ROWS = 1500
+REPEATS = 10
 
 
 @dataclass(frozen=True)
@@ -76,16 +77,18 @@ def _scaled(
 ) -> tuple[float, float]:
     """A number of the result, through ctypes and through Cython."""
     row_step, column_step = (step // matrix.itemsize for step in matrix.strides)
-    kernels.cdemo_scale_columns(
-        matrix.ctypes.data_as(DOUBLE_POINTER),
-        matrix.shape[0],
-        matrix.shape[1],
-        row_step,
-        column_step,
-        factors.ctypes.data_as(DOUBLE_POINTER),
-        scaled.ctypes.data_as(DOUBLE_POINTER),
-    )
+    for _ in range(REPEATS):
+        kernels.cdemo_scale_columns(
+            matrix.ctypes.data_as(DOUBLE_POINTER),
+            matrix.shape[0],
+            matrix.shape[1],
+            row_step,
+            column_step,
+            factors.ctypes.data_as(DOUBLE_POINTER),
+            scaled.ctypes.data_as(DOUBLE_POINTER),
+        )
     through_ctypes = float(scaled[7, 11])
 
-    cykernels.scale_columns(matrix, factors, scaled)
+    for _ in range(REPEATS):
+        cykernels.scale_columns(matrix, factors, scaled)
     return through_ctypes, float(scaled[7, 11])
