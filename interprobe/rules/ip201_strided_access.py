@@ -93,6 +93,7 @@ _LEAST_FETCHED = 8_000_000  # bytes; less may lie in a cache from one call to th
 _MOST_USED = 0.25  # of a line
 _BANDWIDTH = 10e9  # bytes a second: what one core of a common machine fetches
 _LEAST_OF_CALL = 0.25  # of the call's time that fetching them takes at that speed
+_MOST_OF_CALL = 4.0  # a call that is shorter still does not read them all
 
 
 def check(trace: Trace) -> Iterator[Finding]:
@@ -147,8 +148,10 @@ def _suspect(trace: Trace, call: Call) -> Argument | None:
     ]
     fetched, argument = max(arrays, key=lambda each: each[0], default=(0, None))
     seconds = call.seconds_self / call.count
-    fetching = fetched / _BANDWIDTH
-    return argument if fetched >= _LEAST_FETCHED and fetching >= _LEAST_OF_CALL * seconds else None
+    explained = fetched / _BANDWIDTH / seconds if seconds > 0 else 0.0
+    if fetched < _LEAST_FETCHED or not _LEAST_OF_CALL <= explained <= _MOST_OF_CALL:
+        return None
+    return argument
 
 
 def _unconfirmed(index: int, call: Call, argument: Argument, given: Layout) -> Finding:
