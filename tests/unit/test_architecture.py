@@ -96,7 +96,7 @@ PARTS = {
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares true_records",
         "types_of_C values wording",
-        "",
+        "msgspec",
     ),
     "rules": (
         "rules",
