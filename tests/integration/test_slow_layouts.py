@@ -138,7 +138,7 @@ def test_a_slow_layout_is_found_and_its_cure_yields_nothing(code: str) -> None:
 
 
 def test_gaps_do_not_matter_where_the_function_computes(judges: ModuleType) -> None:
-    column = np.ones((20_000, 16))[:, 3]
+    column = np.ones((5_000, 16))[:, 3]
     trace = record(lambda: [judges.compute(column) for _ in range(4)])
     (replay,) = replays_of(trace, "contiguous")
     assert replay.reason is None
@@ -146,7 +146,7 @@ def test_gaps_do_not_matter_where_the_function_computes(judges: ModuleType) -> N
 
 
 def test_misaligned_numbers_that_cost_nothing_are_no_finding(judges: ModuleType) -> None:
-    numbers = misaligned(np.ones(20_000))
+    numbers = misaligned(np.ones(5_000))
     trace = record(lambda: [judges.compute(numbers) for _ in range(4)])
     (replay,) = replays_of(trace, "aligned")
     assert replay.reason is None
