@@ -11,6 +11,7 @@ import msgspec
 from interprobe.findings import Finding, Site
 from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
+from interprobe.machine import Machine
 from interprobe.prototypes import Prototype
 from interprobe.replays import Replay
 
@@ -315,6 +316,8 @@ class Trace(msgspec.Struct, frozen=True):
     lines: list[FunctionLines] = []
     temporaries: list[Temporary] = []
     violations: list[Violation] = []
+    machine: Machine | None = None
+    """None in traces of versions that did not look at it."""
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings layout line_records prototypes replays trace",
+        "_version _location findings layout line_records machine prototypes replays trace",
         "",
         "msgspec",
     ),
@@ -54,13 +54,18 @@ PARTS = {
         "values",
         "",
     ),
+    "wording": (
+        "traffic wording",
+        "values",
+        "",
+    ),
     "recorder": (
         "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
         " header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records ledger_guard violations",
-        "values native probes sites types_of_C",
+        " temporaries this_machine twin_records ledger_guard violations",
+        "values native probes sites types_of_C wording",
         "elftools msgspec numpy pycparser",
     ),
     "reading of bindings": (
@@ -83,11 +88,6 @@ PARTS = {
         "line_switch lines memory",
         "values sites",
         "line_profiler memory_profiler msgspec",
-    ),
-    "wording": (
-        "wording",
-        "values",
-        "",
     ),
     "diagnosis": (
         "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
