@@ -34,8 +34,8 @@ _SHARE_OF_FREE_MEMORY = 16
 def with_machine(trace: Trace) -> Trace:
     """Add this machine to the trace of a run that has just ended on it.
 
-    What its memory gives is measured only where some calls of the run can be held against it, once in
-    a process: that takes some 60 ms and, for as long, up to 128 MB of fresh memory.
+    What its memory gives is measured only where some calls of the run can be held against it, once
+    in a process: that takes some 60 ms and, for as long, up to 128 MB of fresh memory.
 
     Args:
         trace: The run.
@@ -159,7 +159,7 @@ def _free_memory() -> int | None:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """Folders of the control groups that this process is in, for one controller, innermost first."""
+    """Folders of one controller's control groups that this process is in, innermost first."""
     for line in _text(_MEMBERSHIP).splitlines():
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         if controllers and controller not in controllers.split(","):

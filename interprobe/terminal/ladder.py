@@ -28,10 +28,10 @@ MOST_ROWS = 8
 """Of one run."""
 
 _LEGEND = (
-    "moved: the arrays that one call was given, each read once, those it wrote counted once more. A "
-    "call that walks over gaps moves more than that, one that leaves elements out less. left: what "
-    "memory would still allow, where the arithmetic does. Its bandwidth was measured after the run, "
-    "with one thread."
+    "moved: the arrays that one call was given, each read once, those it wrote counted once more. "
+    "A call that walks over gaps moves more than that, one that leaves elements out less. left: "
+    "what memory would still allow, where the arithmetic does. Its bandwidth was measured after "
+    "the run, with one thread."
 )
 
 
