@@ -8,7 +8,7 @@ from functools import partial
 
 import msgspec
 
-from interprobe import borrowers, description, native_callers, twin_records
+from interprobe import borrowers, description, native_callers, replay_facts, twin_records
 from interprobe._version import __version__
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
@@ -230,6 +230,7 @@ class _PlaceNames:
 
 def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
     site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
     return Copy(
         process=process,
         site=site,
@@ -248,7 +249,8 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         nbytes_max=record.nbytes_max,
         variants=record.variants,
         repeated=record.repeated,
-        facts=_facts(record.facts, place),
+        facts=facts,
+        replays=replays,
     )
 
 
@@ -282,6 +284,7 @@ def _native(record: CopyRecord) -> Native | None:
 
 def _call(process: int, record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> Call:
     site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
     return Call(
         process=process,
         site=site,
@@ -309,7 +312,8 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
-        facts=_facts(record.facts, place),
+        facts=facts,
+        replays=replays,
     )
 
 

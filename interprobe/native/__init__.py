@@ -18,6 +18,7 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        choose_what_if,
         configure_extension_calls,
         current_position,
         import_settled,
@@ -52,6 +53,7 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "choose_what_if",
     "configure_extension_calls",
     "current_position",
     "import_settled",

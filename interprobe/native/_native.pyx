@@ -64,6 +64,9 @@ cdef extern from "extension_calls.h":
 cdef extern from "call_history.h":
     void contents_look_fully(bint fully)
 
+cdef extern from "replay_mode.h":
+    int replay_mode
+
 cdef extern from "refusals.h":
     void refusals_note_unhandled(object exception)
 
@@ -316,6 +319,13 @@ def unwatched_extension_functions():
 def look_at_contents(bint fully):
     """Whether every call's arrays are compared in full, before and after, whatever that costs."""
     contents_look_fully(fully)
+
+
+def choose_what_if(int mode):
+    """How much is repeated with other arrays to measure what it would gain: 0 nothing, 1 what is
+    worth it within the budget, 2 whatever can be."""
+    global replay_mode
+    replay_mode = mode
 
 
 def note_unhandled(exception):

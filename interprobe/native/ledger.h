@@ -364,8 +364,14 @@ typedef enum {
     STILL_IN_INNER, /* in a call that began later */
 } call_remainder;
 
-void ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
-                     uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
+/* What a record's calls have taken in all. */
+typedef struct {
+    uint64_t ticks, count;
+} calls_so_far;
+
+/* Returns what the first of its records says of all calls; zeros where there is none. */
+calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
+                             uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
 
 /* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given

@@ -156,10 +156,11 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     ticket->resident_before = ticket->measures_resident ? resident_bytes() : 0;
 }
 
-void
+calls_so_far
 ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
                 uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied)
 {
+    calls_so_far all = {0, 0};
     uint64_t growth = 0;
     bool was_long = clock_is_longer(ticks, LONG_CALL);
     if (ticket->measures_resident && was_long) {
@@ -190,5 +191,7 @@ ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t en
         entry->resident_growth += growth;
         entry->was_long = was_long;
         entry->count++;
+        all = i == 0 ? (calls_so_far){entry->ticks, entry->count} : all;
     }
+    return all;
 }

@@ -12,7 +12,8 @@
 typedef struct {
     const callee *to;
     const call_ticket *ticket;
-    uint64_t ticks; /* that it took */
+    uint64_t serial; /* of the crossing */
+    uint64_t ticks;  /* that it took */
     int count;      /* of its arguments, CALL_ARGUMENTS at most */
     PyArrayObject *arrays[CALL_ARGUMENTS]; /* behind each argument; NULL: no live one */
     layout layouts[CALL_ARGUMENTS];        /* of those arrays */

@@ -60,11 +60,11 @@ PARTS = {
         "",
     ),
     "recorder": (
-        "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
-        " header_prototypes syntax_types recorder ledger ledger_records"
+        "called_prototypes callee_prototypes contracts what_if debug_entries debug_files"
+        " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries this_machine twin_records ledger_guard violations",
+        " temporaries this_machine twin_records ledger_guard replay_facts violations",
         "values native probes sites types_of_C wording",
         "elftools msgspec numpy pycparser",
     ),
