@@ -1,9 +1,9 @@
 /* The child's part of a replay: makes the other arguments, times both calls in turns, and ends.
  *
  * A kernel can run much faster in the child than in its parent, so that only times of the child are
- * compared with each other. Each is measured where calls follow one another, and, where that does not
- * agree with the time that the program saw, with the arrays' lines taken out of the caches before each
- * call. The first pass is not counted: in it, the pages that the call writes are copied.
+ * compared with each other. Each is measured where calls follow one another, and, unless that agrees
+ * with the time that the program saw, with the arrays' lines taken out of the caches before each call:
+ * the record's own times tell in the end which of both it was. The first pass is not counted: in it, the pages that the call writes are copied.
  */
 #define _GNU_SOURCE
 #include "replay.h"
@@ -36,16 +36,17 @@ enum {
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
 #define AGREES 1.15 /* times this near to each other are the same */
-#define DISAGREES 1.4
 
 typedef struct {
     PyObject *arguments[CALL_ARGUMENTS];
+    const what_if *converts; /* makes the arrays behind `positions` anew before each call; or NULL */
+    uint32_t positions;
 } row;
 
 typedef struct {
     const replay_job *job;
     replay_report *report;
-    int rows; /* the first is the call as it was */
+    int rows; /* the first is the call with its own arguments */
     row of[REPLAY_CHANGES + 1];
     int change[REPLAY_CHANGES + 1]; /* of the job, by row */
     double ticks[REPLAY_CHANGES + 1][PASSES];
@@ -82,10 +83,13 @@ standing_for(const ended_call *call, int position, PyArrayObject *array)
 static const char *
 make_row(const replay_job *job, int change, row *out)
 {
+    const what_if *is = job->changes[change];
+    out->converts = is->again == NULL ? NULL : is;
+    out->positions = job->positions[change];
     for (int i = 0; i < job->call->count; i++) {
         PyObject *argument = job->call->to->arguments[i];
         if (job->positions[change] & 1u << i) {
-            PyArrayObject *array = job->changes[change]->instead(job->call, i);
+            PyArrayObject *array = (is->again != NULL ? is->again : is->instead)(job->call, i);
             argument = array == NULL ? NULL : standing_for(job->call, i, array);
         }
         if (argument == NULL) {
@@ -99,19 +103,49 @@ make_row(const replay_job *job, int change, row *out)
 
 /* --- time ----------------------------------------------------------------------------------- */
 
+/* One call of a row: a new reference, or NULL. */
+static PyObject *
+call_once(const experiment *now, const row *of)
+{
+    const ended_call *call = now->job->call;
+    if (of->converts == NULL) {
+        return call->to->repeat(call->to, of->arguments);
+    }
+    PyObject *arguments[CALL_ARGUMENTS], *made[2 * CALL_ARGUMENTS], *result = NULL;
+    int count = 0;
+    bool whole = true;
+    memcpy(arguments, of->arguments, sizeof arguments);
+    for (int i = 0; i < call->count && whole; i++) {
+        if (of->positions & 1u << i) {
+            PyArrayObject *array = of->converts->again(call, i);
+            arguments[i] = array == NULL ? NULL : standing_for(call, i, array);
+            whole = arguments[i] != NULL;
+            made[count++] = (PyObject *)array;
+            made[count++] = arguments[i] == (PyObject *)array ? NULL : arguments[i];
+        }
+    }
+    if (whole) {
+        result = call->to->repeat(call->to, arguments);
+    }
+    for (int i = 0; i < count; i++) {
+        Py_XDECREF(made[i]);
+    }
+    return result;
+}
+
 /* Repeats a call; -1 where it fails. Results are let go outside of what is timed, as far as they fit. */
 static double
 time_calls(const experiment *now, int which, int calls)
 {
-    const callee *to = now->job->call->to;
     PyObject *last = NULL;
     uint64_t began = clock_ticks();
     for (int i = 0; i < calls; i++) {
-        PyObject *result = to->repeat(to, now->of[which].arguments);
+        PyObject *result = call_once(now, &now->of[which]);
         if (result == NULL) {
             return -1;
         }
         Py_XSETREF(last, result);
+        now->report->calls++;
     }
     double ticks = (double)(clock_ticks() - began);
     Py_XDECREF(last);
@@ -234,15 +268,18 @@ median(const double *of, int count)
 }
 
 static void
-read_figures(const experiment *now, int which, int passes, cache_state cache, replay_figures *out)
+read_figures(const experiment *now, int which, int passes, replay_figures *out)
 {
+    bool converts = now->of[which].converts != NULL; /* so that the call with it is as it was */
+    const double *as_is = now->ticks[converts ? which : 0];
+    const double *changed = now->ticks[converts ? 0 : which];
     double ratios[PASSES];
     for (int i = 0; i < passes; i++) {
-        ratios[i] = now->ticks[0][i] / now->ticks[which][i];
+        ratios[i] = as_is[i] / changed[i];
     }
-    *out = (replay_figures){.passes = passes, .cache = cache};
-    out->as_is = median(now->ticks[0], passes);
-    out->changed = median(now->ticks[which], passes);
+    *out = (replay_figures){.passes = passes};
+    out->as_is = median(as_is, passes);
+    out->changed = median(changed, passes);
     out->speedup = median(ratios, passes);
     qsort(ratios, (size_t)passes, sizeof *ratios, by_size);
     int outliers = passes / 6; /* on each side: somebody else had the processor */
@@ -254,22 +291,6 @@ static double
 distance(double one, double other)
 {
     return one > other ? one / other : other / one;
-}
-
-/* The figures of the state that agrees with what the program saw; of both, where neither does. */
-static void
-choose(replay_figures *warm, const replay_figures *cold, double in_place)
-{
-    double of_warm = distance(warm->as_is, in_place), of_cold = distance(cold->as_is, in_place);
-    replay_figures other = of_cold < of_warm ? *warm : *cold;
-    if (of_cold < of_warm) {
-        *warm = *cold;
-    }
-    if (fmin(of_warm, of_cold) > DISAGREES) {
-        warm->cache = CACHE_EITHER;
-        warm->low = fmin(warm->low, other.low);
-        warm->high = fmax(warm->high, other.high);
-    }
 }
 
 static const char failed[] = "the call fails when it is repeated";
@@ -299,22 +320,19 @@ carry_out(experiment *now)
     }
     double began = (double)clock_ticks(), half = now->job->allowance / 2;
     bool evictable = can_evict(now);
-    int passes = time_all(now, false, began + (evictable ? half : 2 * half));
-    if (passes < FEWEST_PASSES) {
-        leave(now->report, passes < 0 ? failed : "one call takes too long to be repeated");
-    }
-    for (int which = 1; which < now->rows; which++) {
-        read_figures(now, which, passes, CACHE_WARM, &now->report->figures[now->change[which]]);
-    }
-    const replay_figures *first = &now->report->figures[now->change[1]];
-    if (!evictable || distance(first->as_is, now->job->in_place) < AGREES) {
-        return;
-    }
-    passes = time_all(now, true, (double)clock_ticks() + half);
-    for (int which = 1; which < now->rows && passes >= FEWEST_PASSES; which++) {
-        replay_figures cold;
-        read_figures(now, which, passes, CACHE_EVICTED, &cold);
-        choose(&now->report->figures[now->change[which]], &cold, now->job->in_place);
+    for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
+        double until = cache == CACHE_WARM && evictable ? began + half : began + 2 * half;
+        int passes = time_all(now, cache == CACHE_EVICTED, until);
+        if (passes < FEWEST_PASSES && cache == CACHE_WARM) {
+            leave(now->report, passes < 0 ? failed : "one call takes too long to be repeated");
+        }
+        for (int which = 1; which < now->rows && passes >= FEWEST_PASSES; which++) {
+            read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
+        }
+        double as_it_is = median(now->ticks[0], passes), in_place = now->job->in_place;
+        if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
+            return; /* the caches were as in the program */
+        }
     }
 }
 
@@ -338,7 +356,7 @@ replay_in_child(const replay_job *job, replay_report *report)
     for (int i = 0; i < job->count; i++) {
         why = make_row(job, i, &now.of[now.rows]);
         if (why != NULL) {
-            snprintf(report->figures[i].reason, REPLAY_REASON, "%s", why);
+            snprintf(report->reasons[i], REPLAY_REASON, "%s", why);
         } else {
             now.change[now.rows++] = i;
         }

@@ -64,7 +64,8 @@ PARTS = {
         " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries this_machine twin_records ledger_guard replay_facts violations",
+        " temporaries this_machine twin_records ledger_guard replay_choice replay_facts"
+        " violations",
         "values native probes sites types_of_C wording",
         "elftools msgspec numpy pycparser",
     ),
