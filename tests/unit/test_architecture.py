@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings layout line_records machine prototypes replays trace",
+        "_version _location facts findings layout line_records machine prototypes replays trace",
         "",
         "msgspec",
     ),
