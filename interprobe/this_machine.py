@@ -34,14 +34,14 @@ _SHARE_OF_FREE_MEMORY = 16
 def with_machine(trace: Trace) -> Trace:
     """Add this machine to the trace of a run that has just ended on it.
 
-    What its memory gives is measured only where some calls of the run can be held against it, once
+    What its memory gives is measured only where something in the run can be held against it, once
     in a process: that takes some 60 ms and, for as long, up to 128 MB of fresh memory.
 
     Args:
         trace: The run.
     """
     machine = described()
-    if any(traffic.judged(trace)):
+    if traffic.has_judged(trace):
         read, copy = _bandwidth()
         machine = msgspec.structs.replace(machine, bandwidth_read=read, bandwidth_copy=copy)
     return msgspec.structs.replace(trace, machine=machine)

@@ -89,6 +89,14 @@ def judged(trace: Trace) -> Iterator[Call]:
             yield call
 
 
+def has_judged(trace: Trace) -> bool:
+    """Whether calls, or operations of NumPy's own, took long enough for the machine to matter."""
+    if any(judged(trace)):
+        return True
+    least = max(LEAST_SECONDS, LEAST_SHARE * trace.meta.seconds)
+    return any(operation.seconds >= least for operation in trace.operations)
+
+
 def _limit(machine: Machine, written: float, moved: float) -> float | None:
     """Bytes per second that memory gives where ``written`` of the bytes moved are written."""
     if machine.bandwidth_read is None or moved <= 0:
