@@ -41,13 +41,13 @@ def common_order(operation: Operation) -> Axes:
         axes = axes_of(layout)
         if position < 0 and axes is not None:
             return "F" if axes == "F" else "C"
-        if axes == "C" or axes == "F":
+        if axes in ("C", "F"):
             votes[axes] += layout.nbytes
     return "F" if votes["F"] > votes["C"] else "C"
 
 
 def odd_operands(operation: Operation) -> list[int]:
-    """Indices of the inputs in another order than the common one, or with gaps; large ones alone."""
+    """Indices of large inputs in another order than the common one, or with gaps."""
     wanted = common_order(operation)
     return [
         index

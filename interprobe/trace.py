@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from interprobe.facts import Fact as Fact
+from interprobe.facts import Fact as Fact  # noqa: PLC0414 - a part of the record: others have it from here
 from interprobe.findings import Finding, Site
 from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines

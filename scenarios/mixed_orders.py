@@ -1,10 +1,10 @@
 """A matrix is added to the transpose of another: one is walked along its memory, one across.
 
-``field + step.T`` copies nothing, so that nothing seems wrong with it. But the rows of ``field`` lie
-side by side in memory, and of ``step.T`` the columns: whichever way NumPy walks, it fetches 64 bytes
-of one of the two for each element of 8, and fetches them again for the next row. The cure is to keep
-both in one order, here from the start; an array that comes the other way round is converted once,
-outside the loop. The additions are the same, so the numbers agree to the last bit.
+``field + step.T`` copies nothing, so that nothing seems wrong with it. But the rows of ``field``
+lie side by side in memory, and of ``step.T`` the columns: whichever way NumPy walks, it fetches 64
+bytes of one of the two for each element of 8, and fetches them again for the next row. The cure is
+to keep both in one order, here from the start; an array that comes the other way round is converted
+once, outside the loop. The additions are the same, so the numbers agree to the last bit.
 """
 
 from __future__ import annotations

@@ -92,7 +92,8 @@ PARTS = {
     ),
     "diagnosis": (
         "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
-        " demands expressions length_evidence lost_writes operand_expressions operand_orders overload_messages passed_values"
+        " demands expressions length_evidence lost_writes operand_expressions operand_orders"
+        " overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares true_records",
         "types_of_C values wording",
