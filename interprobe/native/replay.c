@@ -225,12 +225,17 @@ wait_for(pid_t child, int process_file, const replay_report *report, double all,
 static void
 tell_end(bool by_itself, int status, replay_report *report)
 {
+    static const char shared_memory[] =
+        "the repeated call crashed: it may have written into memory that it shares with a file or with "
+        "other processes";
     if (!by_itself) {
         snprintf(report->reason, sizeof report->reason,
                  "the repeated call did not come back (threads of its library do not exist there)");
     } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
         snprintf(report->reason, sizeof report->reason,
                  "the call reaches outside of the process (files, sockets, other processes)");
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && report->shares_memory) {
+        snprintf(report->reason, sizeof report->reason, "%s", shared_memory);
     } else if (WIFSIGNALED(status)) {
         snprintf(report->reason, sizeof report->reason, "the repeated call was ended by signal %d (%s)",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -317,7 +322,9 @@ book_change(const replay_job *job, const replay_report *report, int change, cach
     }
     const fact_event fact = {.kind = what_if_fact,
                              .position = __builtin_ctz(job->positions[change]),
-                             .other = change * CACHE_STATES + (int)cache,
+                             /* What stood in the way once may be out of it at the next try. */
+                             .other = (measured ? 0 : REPLAY_CHANGES * CACHE_STATES) +
+                                      change * CACHE_STATES + (int)cache,
                              .value = is->passes,
                              .text = text};
     const what_if *is_about = job->changes[change];
@@ -354,10 +361,8 @@ replay(replay_job *job, known_record *known, double left)
     bool may_change = false;
     const char *why = hindrance(job->call, &may_change);
     static replay_report report; /* GIL held throughout */
+    known->is_done = why == NULL || !may_change || ++known->tries == TRIES;
     if (why != NULL) {
-        if (may_change && ++known->tries < TRIES) {
-            return;
-        }
         memset(&report, 0, sizeof report);
         snprintf(report.reason, sizeof report.reason, "%s", why);
     } else {
@@ -369,7 +374,31 @@ replay(replay_job *job, known_record *known, double left)
         book_change(job, &report, i, CACHE_WARM);
         book_change(job, &report, i, CACHE_EVICTED);
     }
-    known->is_done = true;
+}
+
+/* An array over living memory that an argument is the mere address of; a new reference, or NULL. */
+static PyArrayObject *
+array_at_address(const callee *to, PyObject *argument)
+{
+    pointed_layout found;
+    if (to->foreign == NULL || to->layouts_behind == NULL ||
+        to->layouts_behind(argument, &found, 1) != 1 || found.offset >= 0 || found.kept.freed != 0) {
+        return NULL;
+    }
+    const layout *is = &found.kept.is;
+    char type[16];
+    PyArray_Descr *descr = NULL;
+    snprintf(type, sizeof type, "%c%c%d", is->byteorder, is->kind, (int)is->elsize);
+    PyObject *name = strchr("fiucb", is->kind) == NULL ? NULL : PyUnicode_FromString(type);
+    PyObject *array = NULL;
+    if (name != NULL && PyArray_DescrConverter(name, &descr) == NPY_SUCCEED) {
+        array = PyArray_NewFromDescr(&PyArray_Type, descr, is->ndim, (npy_intp *)is->shape,
+                                     (npy_intp *)is->strides, is->data,
+                                     is->writeable ? NPY_ARRAY_WRITEABLE : 0, NULL);
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return (PyArrayObject *)array;
 }
 
 static void
@@ -385,6 +414,9 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     }
     for (int i = 0; i < call->count; i++) {
         call->arrays[i] = to->array_behind(to->arguments[i]);
+        if (call->arrays[i] == NULL) {
+            call->arrays[i] = array_at_address(to, to->arguments[i]);
+        }
         if (call->arrays[i] != NULL) {
             layout_read(&call->layouts[i], call->arrays[i]);
         }
@@ -398,7 +430,7 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
         replay(&job, known, unbounded ? MOST_OF_ONE : budget - spent);
     }
     for (int i = 0; i < call->count; i++) {
-        Py_XDECREF(call->arrays[i]); /* the argument itself still holds it: nothing dies here */
+        Py_XDECREF(call->arrays[i]); /* the argument itself still holds it, or its memory */
     }
 }
 

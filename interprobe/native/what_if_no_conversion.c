@@ -115,7 +115,7 @@ again(const ended_call *call, int position)
 
 static what_if no_conversion = {
     .change = "no-conversion",
-    .concerns = {.all = CALL_LIVE},
+    .concerns = {.all = CALL_LAYOUT},
     .applies = applies,
     .again = again,
     .about = about,
