@@ -24,6 +24,9 @@ MEMORY_BOUND = 0.6
 BEYOND_ONE_THREAD = 1.25
 """Above this share it had more than one thread's bandwidth, or touched less than it was given."""
 
+_SHORTEST = 1e-9
+"""No call took less: a shorter time is none."""
+
 _LEAST_OWN = 0.9
 """Share of a call's time that must be its own for its rate to say anything."""
 
@@ -99,12 +102,12 @@ def has_judged(trace: Trace) -> bool:
 
 def _limit(machine: Machine, written: float, moved: float) -> float | None:
     """Bytes per second that memory gives where ``written`` of the bytes moved are written."""
-    if machine.bandwidth_read is None or moved <= 0:
-        return machine.bandwidth_read
-    copy = machine.bandwidth_copy or machine.bandwidth_read
+    read, copy = machine.bandwidth_read, machine.bandwidth_copy
+    if not read or moved <= 0:
+        return read or None
     # A third of what the test of both moves is written.
     both = min(1.0, 3 * written / moved)
-    return 1 / ((1 - both) / machine.bandwidth_read + both / copy)
+    return 1 / ((1 - both) / read + both / (copy or read))
 
 
 def _rung(call: Call, machine: Machine) -> Rung:
@@ -121,7 +124,8 @@ def _rung(call: Call, machine: Machine) -> Rung:
     # Layouts are those of the largest call; the others' proportions are taken for the same.
     scale = each / full if full > 0 else 0.0
     held = distinct * scale if full > 0 else each
-    same_size = full > 0 and call.bytes_borrowed == full * call.count and call.seconds_min > 0
+    same_size = full > 0 and call.bytes_borrowed == full * call.count
+    same_size = same_size and call.seconds_min >= _SHORTEST
     return Rung(
         call=call,
         moved=held + written * scale,

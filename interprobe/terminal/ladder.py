@@ -9,6 +9,7 @@ from rich.constrain import Constrain
 from rich.padding import Padding
 from rich.text import Text
 
+from interprobe.terminal.layouts import phrase
 from interprobe.terminal.places import library_name
 from interprobe.terminal.table import Section, first_that_fits, report_table
 from interprobe.terminal.text import PROSE_WIDTH, inline
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from interprobe.terminal.places import Places
-    from interprobe.trace import Trace
+    from interprobe.trace import Call, Trace
 
 MOST_ROWS = 8
 """Of one run."""
@@ -64,7 +65,9 @@ class Ladder:
 
     def _table(self, *, wide: bool) -> Table:
         """The rows, the places in a column of their own or not."""
-        texts = ["function (library)", "called from"] if wide else ["function (library)"]
+        texts = ["function (library)"]
+        if wide:
+            texts += ["largest array", "called from"]
         table = report_table(
             [*(["side"] if self._named and wide else []), *texts],
             ["a call", "moved", "reached", "of memory"],
@@ -74,12 +77,14 @@ class Ladder:
             call = rung.call
             function = inline(f"{call.function} ({library_name(call.library)})")
             place = self._places.place(call.user_site)
-            cells: list[RenderableType] = [function, place]
+            array = inline(_largest(rung.call))
+            cells: list[RenderableType] = [function, array, place]
             if self._named and wide:
                 cells.insert(0, inline(name))
             if not wide:
                 side = inline(f"{name}: ") if self._named else Text()
-                cells = [Group(side + function, Padding(place, (0, 0, 0, 2)))]
+                below = Padding(Group(place, array), (0, 0, 0, 2))
+                cells = [Group(side + function, below)]
             figures = [
                 f"{duration(rung.seconds)}{' mean' if rung.is_mean else ''}",
                 byte_count(round(rung.moved)),
@@ -103,11 +108,17 @@ def _title(run: Trace) -> str:
     return f"Against this machine's memory: {rates}"
 
 
+def _largest(call: Call) -> str:
+    """The largest of the arrays that a call was given, in one phrase."""
+    given = [argument.given for argument in call.arguments if argument.given is not None]
+    return phrase(max(given, key=lambda layout: layout.nbytes)) if given else ""
+
+
 def _left(rung: Rung) -> str:
     """What a rung leaves to gain, as far as memory tells."""
     if rung.level is not None:
         return f"fits in L{rung.level}"
-    if rung.share is None:
+    if not rung.share:
         return "unknown"
     if rung.share > BEYOND_ONE_THREAD:
         return "several threads?"

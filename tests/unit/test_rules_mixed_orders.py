@@ -112,9 +112,7 @@ def test_the_order_of_the_output_is_the_one_to_have() -> None:
 
 def test_without_an_experiment_it_is_a_note_whatever_its_share() -> None:
     for replays in ((), (FAILED,)):
-        finding = finding_of(
-            operated("a + b.T", BY_ROWS, BY_COLUMNS, seconds=0.9, replays=replays)
-        )
+        finding = finding_of(operated("a + b.T", BY_ROWS, BY_COLUMNS, seconds=0.9, replays=replays))
         assert finding.severity is Severity.NOTE
         assert "was not measured" in finding.cause
 
