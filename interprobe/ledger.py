@@ -37,7 +37,7 @@ _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
 _TEMPORARY = struct.Struct("<IIIIQQQQ")
 _OPERATION_KEY = struct.Struct("<QQII")
-_OPERATION = struct.Struct("<IIIIQQQQ")
+_OPERATION = struct.Struct("<IIIIQQQQQ")
 _OPERAND = struct.Struct("<iI")
 _FACT_KEY = struct.Struct("<QIiiI")
 _FACT = struct.Struct("<IIIIQqq")
@@ -286,7 +286,8 @@ class _Reader:
             positions=positions,
             count=values[4],
             ticks=values[5],
-            bytes=values[6],
+            ticks_max=values[6],
+            bytes=values[7],
             facts=facts,
         )
 

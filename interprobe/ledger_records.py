@@ -129,6 +129,7 @@ class OperationRecord(msgspec.Struct, frozen=True):
     count: int
     bytes: int
     ticks: int
+    ticks_max: int
     facts: list[FactRecord]
 
 

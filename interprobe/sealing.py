@@ -363,6 +363,8 @@ def _operation(
 ) -> Operation:
     site = place(record.place)
     facts, replays = replay_facts.split(_facts(record.facts, place))
+    seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
+    in_place = replay_choice.typical_seconds(record.count, seconds, longest)
     return Operation(
         process=process,
         site=site,
@@ -372,9 +374,9 @@ def _operation(
         positions=record.positions,
         count=record.count,
         bytes=record.bytes,
-        seconds=contents.seconds(record.ticks),
+        seconds=seconds,
         facts=facts,
-        replays=replays,
+        replays=replay_choice.choose(replays, in_place),
     )
 
 

@@ -310,6 +310,7 @@ typedef struct {
     uint32_t operand_count;
     uint64_t count;
     uint64_t ticks;
+    uint64_t ticks_max;
     uint64_t bytes; /* of all operands */
     uint64_t largest;
     /* Then operand_count operand entries, of the largest instance. */

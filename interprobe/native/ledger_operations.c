@@ -79,6 +79,7 @@ ledger_book_operation(const operation_event *event, record_ticket *ticket)
         }
         entry->bytes += bytes;
         entry->ticks += event->ticks;
+        entry->ticks_max = event->ticks > entry->ticks_max ? event->ticks : entry->ticks_max;
         region_header(book)->last_ticks = event->ended;
         entry->count++; /* last: an entry that counts is whole */
         if (ticket->count == 0) {
