@@ -54,7 +54,6 @@ from math import prod
 from interprobe.findings import Finding, Fix, RecordIndex, Severity
 from interprobe.operand_expressions import operand_text, with_operand
 from interprobe.operand_orders import LINE, axes_of, common_order, gap_of, is_mixed, odd_operands
-from interprobe.replays import Replay
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Operation, Trace
 from interprobe.wording import (
@@ -109,10 +108,8 @@ def _finding(trace: Trace, indices: Sequence[int]) -> Finding | None:
     )
     if cost.share < _LEAST_SHARE:
         return None
-    replay = _measured(lead)
-    if replay is None and not _is_surely_slow(lead, trace):
-        return None
-    if replay is not None and not _gains(replay):
+    gain = _gain(lead)
+    if gain is False or (gain is None and not _is_surely_slow(lead, trace)):
         return None
     return Finding(
         rule=CODE,
@@ -130,20 +127,19 @@ def _finding(trace: Trace, indices: Sequence[int]) -> Finding | None:
     )
 
 
-def _measured(operation: Operation) -> Replay | None:
-    """The experiment with all operands in one order, if it came to an end."""
+def _gain(operation: Operation) -> bool | None:
+    """Whether one order was seen to be faster; None where no experiment tells for certain."""
     found = [
         replay
         for replay in operation.replays
         if replay.change in CHANGES and replay.speedup is not None and replay.passes > 0
     ]
-    return found[0] if found else None
-
-
-def _gains(replay: Replay) -> bool:
-    """Whether one order is faster for certain, by enough to act on."""
-    low = replay.speedup if replay.low is None else replay.low
-    return replay.speedup is not None and replay.speedup >= _LEAST_GAIN and (low or 0.0) > 1.0
+    if not found or found[0].speedup is None:
+        return None
+    if found[0].speedup < _LEAST_GAIN:
+        return False
+    holds_none = found[0].low is not None and found[0].low <= 1
+    return None if holds_none else True
 
 
 def _is_surely_slow(operation: Operation, trace: Trace) -> bool:
