@@ -15,13 +15,14 @@ from interprobe.ledger_records import (
     FactRecord,
     LedgerContents,
     MemoryRecord,
+    OperationRecord,
     Place,
     TemporaryRecord,
 )
 from interprobe.trace import Variant
 
 MAGIC = b"IPLEDGER"
-VERSION = 3
+VERSION = 4
 _HEADER = struct.Struct("<8sII16QII")
 _BIN = struct.Struct("<QQQ")
 _BINS = 64
@@ -35,6 +36,9 @@ _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
 _TEMPORARY = struct.Struct("<IIIIQQQQ")
+_OPERATION_KEY = struct.Struct("<QQII")
+_OPERATION = struct.Struct("<IIIIQQQQQ")
+_OPERAND = struct.Struct("<iI")
 _FACT_KEY = struct.Struct("<QIiiI")
 _FACT = struct.Struct("<IIIIQqq")
 _ARGUMENT = struct.Struct("<IIII")
@@ -263,6 +267,30 @@ class _Reader:
             ticks=values[6],
         )
 
+    def operation(self, offset: int) -> OperationRecord:
+        """The record of an operation at an offset of the region, with its operands."""
+        facts = self.facts_about(offset)
+        offset += _HEAD.size + _OPERATION_KEY.size
+        values = _OPERATION.unpack_from(self.raw, offset)
+        offset += _OPERATION.size
+        positions, operands = [], []
+        for _ in range(values[3]):
+            positions.append(_OPERAND.unpack_from(self.raw, offset)[0])
+            layout, offset = self.layout(offset + _OPERAND.size)
+            operands.append(layout)
+        return OperationRecord(
+            place=self.place(values[0]),
+            user_place=self.place(values[1]),
+            operation=self.text(values[2]) or "",
+            operands=operands,
+            positions=positions,
+            count=values[4],
+            ticks=values[5],
+            ticks_max=values[6],
+            bytes=values[7],
+            facts=facts,
+        )
+
     def timeline(self, elapsed: int, shift: int) -> list[tuple[int, int]]:
         """Bins from the start to the end of the recording; one without events repeats the last."""
         bins: list[tuple[int, int]] = []
@@ -361,5 +389,7 @@ def read(raw: bytes) -> LedgerContents:
         elif kind == 10 and contents.guard is not None:
             violation = ledger_guard.violation(raw, offset, reader.layout)
             contents.guard.violations += [] if violation is None else [violation]
+        elif kind == 11:
+            contents.operations.append(reader.operation(offset))
         offset += size
     return contents

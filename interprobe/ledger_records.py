@@ -117,6 +117,22 @@ class TemporaryRecord(msgspec.Struct, frozen=True):
     ticks: int
 
 
+class OperationRecord(msgspec.Struct, frozen=True):
+    """One record of an operation of NumPy's own as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    operation: str
+    operands: list[Layout]
+    positions: list[int]
+    """Of the operands among the arguments; -1: the array that is written."""
+    count: int
+    bytes: int
+    ticks: int
+    ticks_max: int
+    facts: list[FactRecord]
+
+
 class MemoryRecord(msgspec.Struct, frozen=True):
     """What the allocation hook counted."""
 
@@ -181,6 +197,7 @@ class LedgerContents(msgspec.Struct):
     calls: list[CallRecord] = msgspec.field(default_factory=list)
     borrows: list[BorrowRecord] = msgspec.field(default_factory=list)
     temporaries: list[TemporaryRecord] = msgspec.field(default_factory=list)
+    operations: list[OperationRecord] = msgspec.field(default_factory=list)
     in_flight: list[CallRecord] = msgspec.field(default_factory=list)
     """Calls that native code is inside of, at most one per thread."""
     guard: GuardRecord | None = None

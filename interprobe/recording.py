@@ -320,8 +320,9 @@ def start_sampler() -> ResidentSampler:
 def analysed(trace: Trace) -> Trace:
     """The same trace with its findings."""
     from interprobe.analysis import analyse
+    from interprobe.this_machine import with_machine
 
-    return analyse(trace)
+    return analyse(with_machine(trace))
 
 
 def unrecorded_trace(reason: str) -> Trace:

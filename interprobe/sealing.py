@@ -27,6 +27,7 @@ from interprobe.ledger_records import (
     CopyRecord,
     FactRecord,
     LedgerContents,
+    OperationRecord,
     Place,
 )
 from interprobe.operations import UNNAMED, operation_at
@@ -42,6 +43,7 @@ from interprobe.trace import (
     Memory,
     Meta,
     Native,
+    Operation,
     Process,
     TimelineBin,
     Trace,
@@ -114,6 +116,12 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         ],
         memory=_memory_of_all(processes),
         temporaries=temporaries_of(ledgers, place),
+        operations=[
+            _operation(number, each, contents, place)
+            for number, contents in enumerate(ledgers)
+            for each in contents.operations
+            if each.count
+        ],
         violations=[
             violation
             for number, contents in enumerate(ledgers)
@@ -347,6 +355,28 @@ def _borrow(process: int, record: BorrowRecord, place: _PlaceNames) -> Borrow:
         count=record.count,
         bytes=record.bytes,
         facts=_facts(record.facts, place),
+    )
+
+
+def _operation(
+    process: int, record: OperationRecord, contents: LedgerContents, place: _PlaceNames
+) -> Operation:
+    site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
+    seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
+    in_place = replay_choice.typical_seconds(record.count, seconds, longest)
+    return Operation(
+        process=process,
+        site=site,
+        user_site=place(record.user_place) if record.user_place else site,
+        operation=record.operation,
+        operands=record.operands,
+        positions=record.positions,
+        count=record.count,
+        bytes=record.bytes,
+        seconds=seconds,
+        facts=facts,
+        replays=replay_choice.choose(replays, in_place),
     )
 
 

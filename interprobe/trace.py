@@ -8,9 +8,11 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from interprobe.facts import Fact as Fact  # noqa: PLC0414 - a part of the record: others have it from here
 from interprobe.findings import Finding, Site
 from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
+from interprobe.machine import Machine
 from interprobe.prototypes import Prototype
 from interprobe.replays import Replay
 
@@ -36,31 +38,6 @@ class Variant(msgspec.Struct, frozen=True):
 
     shape: list[int] | None
     count: int
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """Something observed of a record's instances, on which a rule can build its verdict.
-
-    Attributes:
-        kind: What was observed: the name that a file of ``native/`` gives it, which says there what
-            the other attributes mean in it.
-        position: The argument that it was observed of, from 0; None: of the whole.
-        other: A second argument that it relates the first to; None: there is none.
-        count: In how many instances.
-        value: A number that the kind explains, of the instance in which it was highest.
-        limit: A second number of that instance.
-        text: What the kind says of the first instance.
-        site: A place in the program that the kind explains.
-    """
-
-    kind: str
-    position: int | None = None
-    other: int | None = None
-    count: int = 1
-    value: int = 0
-    limit: int = 0
-    text: str | None = None
-    site: Site | None = None
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -186,6 +163,31 @@ class Temporary(msgspec.Struct, frozen=True):
     bytes: int
     seconds: float
     """What the calls took that filled them, arithmetic included."""
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One of NumPy's own operations at one place, slow enough for its operands' layouts to matter.
+
+    It copied nothing. Only those are here that took over 100 us a time, of ufuncs and of their
+    methods (``reduce``, ``accumulate``), over large arrays in several orders or with far strides.
+    """
+
+    process: int
+    site: Site
+    """Where NumPy was called, perhaps inside a library: ``sum`` calls it in NumPy's own Python."""
+    user_site: Site
+    operation: str
+    """``numpy.add``, ``numpy.add.reduce``."""
+    operands: list[Layout]
+    """The arrays that it read, and the one that it was told to write, of the largest instance."""
+    positions: list[int]
+    """Of each among the arguments, from 0; -1: the array that it was told to write."""
+    count: int
+    bytes: int
+    """Of these arrays, over all instances."""
+    seconds: float
+    facts: list[Fact] = []
+    replays: list[Replay] = []
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -315,6 +317,9 @@ class Trace(msgspec.Struct, frozen=True):
     lines: list[FunctionLines] = []
     temporaries: list[Temporary] = []
     violations: list[Violation] = []
+    operations: list[Operation] = []
+    machine: Machine | None = None
+    """None in traces of versions that did not look at it."""
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

@@ -87,6 +87,13 @@ cdef extern from "ledger.h":
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
 
+cdef extern from "bandwidth.h":
+    ctypedef struct bandwidth:
+        double read
+        double copy
+    int bandwidth_measure(unsigned long long bytes, unsigned long long nanoseconds,
+                          bandwidth *out) nogil
+
 cdef extern from "unowned_memory.h":
     void unowned_memory_conclude(ledger *book)
 
@@ -340,6 +347,25 @@ def calls_can_be_repeated():
 def note_unhandled(exception):
     """Book on the call that raised an exception, or what led to it, that nothing handled it."""
     refusals_note_unhandled(exception)
+
+
+def measure_bandwidth(unsigned long long nbytes, unsigned long long nanoseconds):
+    """Bytes per second that memory gives to one thread: reading, and in y += s * x.
+
+    Args:
+        nbytes: How much fresh memory to walk through; it is given back.
+        nanoseconds: How long to go on, about; each is done once at least.
+
+    Raises:
+        OSError: There is no such memory.
+    """
+    cdef bandwidth found
+    cdef int status
+    with nogil:
+        status = bandwidth_measure(nbytes, nanoseconds, &found)
+    if status < 0:
+        raise OSError(errno, os.strerror(errno))
+    return found.read, found.copy
 
 
 def set_ownership(list user, list library, list interprobe):

@@ -23,6 +23,7 @@ enum call_trait {
     CALL_RETURNS_ARRAYS = 1024, /* an array, or a tuple */
     CALL_KINDS = 2048,     /* all combinations of these */
     CALL_COPIED = 2048,    /* copies were made inside of it; for counterfactuals (what_if.h) alone */
+    CALL_OPERATION = 4096, /* no crossing, but an operation of NumPy's own; likewise */
 };
 
 /* A call that is about to begin. Valid while `before` runs. */

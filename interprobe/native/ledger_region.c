@@ -67,7 +67,7 @@ void
 region_forget(ledger *book, bool whole)
 {
     entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->temporaries,
-                             &book->facts, &book->strings};
+                             &book->operations, &book->facts, &book->strings};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (whole) {
             free(tables[i]->slots);

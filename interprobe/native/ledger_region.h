@@ -15,7 +15,7 @@ struct ledger {
     char *region;
     char *path;        /* of the file, or NULL */
     char *description; /* what ledger_describe was given last, or NULL */
-    entry_table copies, calls, borrows, temporaries, facts;
+    entry_table copies, calls, borrows, temporaries, operations, facts;
     entry_table strings;         /* by the text's hash */
     entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
     uint32_t place_room;
