@@ -81,6 +81,10 @@ cdef extern from "ledger.h":
 cdef extern from "unowned_memory.h":
     void unowned_memory_conclude(ledger *book)
 
+cdef extern from "empty_calls.h":
+    size_t empty_calls_function()
+    double empty_calls_time(object function, tuple arguments, int repeats) except? -1
+
 cdef extern from "guard_mode.h":
     const char *guard_mode_begin(ledger *book, bint at_start)
     void guard_mode_end(ledger *book)
@@ -341,3 +345,30 @@ def _initialise_origin():
 
 
 _initialise_origin()
+
+
+def empty_function_address():
+    """The address of a C function that does nothing and returns 0, whatever it is given."""
+    return empty_calls_function()
+
+
+def empty_call_seconds(function, tuple arguments not None, int repeats):
+    """Seconds of one call, timed as crossings are: the median of many, 0.0 while anything is recorded.
+
+    Args:
+        function: Called as it is.
+        arguments: What it is called with.
+        repeats: How often, at least once.
+
+    Raises:
+        Exception: What the function raises.
+    """
+    return empty_calls_time(function, arguments, repeats)
+
+
+def take_scalars(double first=0, double second=0, double third=0, double fourth=0):
+    """A Cython function that only takes numbers: what a call of one costs without any work."""
+
+
+def take_view(const double[::1] view):
+    """A Cython function that only takes a typed view of an array."""

@@ -2,6 +2,7 @@
 #include "crossings.h"
 
 #include "call_checks.h"
+#include "call_turns.h"
 #include "clock.h"
 #include "frames.h"
 #include "thread_local.h"
@@ -98,6 +99,7 @@ look_before(crossing *now, const begun_call *call)
 bool
 crossing_begin(crossing *now, const callee *to)
 {
+    uint64_t entered = call_turn_started == 0 ? 0 : clock_ticks();
     position at;
     frames_locate(&at);
     chain_of_thread *chain = chain_of_this_thread();
@@ -171,6 +173,7 @@ crossing_begin(crossing *now, const callee *to)
     now->serial = ++chain->serials;
     now->traits = traits | (now->ticket.is_first ? CALL_FIRST : 0);
     now->looking = 0;
+    now->ends_turn = entered != 0 && call_turn_end(to, &now->ticket, at.frame, entered);
     if (call_checks_before[now->traits] != 0) {
         const begun_call call = {.to = to,
                                  .serial = now->serial,
@@ -197,6 +200,9 @@ crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
+    if (now->ends_turn && result != NULL) {
+        call_turn_book(now->to, &now->ticket, ticks);
+    }
     unsigned left = now->looking | call_checks_after[now->traits | traits_of_result(result)];
     for (; left != 0; left &= left - 1) {
         const call_check *check = call_checks[__builtin_ctz(left)];
@@ -227,6 +233,9 @@ crossing_end(crossing *now, PyObject *result)
                                : chain->innermost < now->depth - 1 ? OUTER_ENDED
                                                                    : STILL_IN_OUTER;
     ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
+    if (now->ticket.ordinal % TURNS_PER_SAMPLE == TURNS_PER_SAMPLE - 1 && result != NULL) {
+        call_turn_begin(&now->ticket);
+    }
 }
 
 void

@@ -125,6 +125,7 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     ticket->record.count = 0;
     ticket->is_first = false;
     ticket->measures_resident = false;
+    ticket->ordinal = 0;
     if (thread_number == 0) {
         thread_number = __atomic_add_fetch(&threads_seen, 1, __ATOMIC_RELAXED);
     }
@@ -148,6 +149,7 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
         /* A first call, and one after a long one, may be worth a look at its memory. */
         ticket->is_first |= entry->count == 0;
         ticket->measures_resident |= entry->count == 0 || entry->was_long;
+        ticket->ordinal = ticket->record.count == 0 ? entry->count : ticket->ordinal;
         entry_offset *in_flight = &region_header(book)->in_flight[thread_number % LEDGER_THREADS];
         ticket->outer[ticket->record.count] = *in_flight;
         record_note(&ticket->record, book, *slot);

@@ -1,0 +1,15 @@
+/* Times calls that do nothing: what is left of a short call is its work. */
+#ifndef INTERPROBE_EMPTY_CALLS_H
+#define INTERPROBE_EMPTY_CALLS_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+/* The address of a C function that does nothing and returns 0, whatever it is given. */
+size_t empty_calls_function(void);
+
+/* Seconds of one call, as a crossing's are taken: the median of `repeats`, 0 while anything is recorded;
+ * -1 with an exception where a call raises one. */
+double empty_calls_time(PyObject *function, PyObject *arguments, int repeats);
+
+#endif
