@@ -10,6 +10,7 @@ import msgspec
 
 from interprobe import borrowers, description, native_callers, twin_records
 from interprobe._version import __version__
+from interprobe.call_turns import TURN_FACTS, add_turns, turn_of
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
 from interprobe.findings import Site
@@ -71,6 +72,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         )
     ]
     calls, problems = add_prototypes(recorded, descriptions[0].headers)
+    calls = add_turns(calls, {process.id: process.seconds for process in processes})
     first, about = processes[0], descriptions[0]
     return Trace(
         meta=Meta(
@@ -309,7 +311,8 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
-        facts=_facts(record.facts, place),
+        facts=_facts([fact for fact in record.facts if fact.kind not in TURN_FACTS], place),
+        turn=turn_of(record, contents),
     )
 
 

@@ -18,6 +18,7 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        clock_seconds,
         configure_extension_calls,
         current_position,
         empty_call_seconds,
@@ -55,6 +56,7 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "clock_seconds",
     "configure_extension_calls",
     "current_position",
     "empty_call_seconds",

@@ -83,6 +83,7 @@ cdef extern from "unowned_memory.h":
 
 cdef extern from "empty_calls.h":
     size_t empty_calls_function()
+    double empty_calls_clock()
     double empty_calls_time(object function, tuple arguments, int repeats) except? -1
 
 cdef extern from "guard_mode.h":
@@ -364,6 +365,11 @@ def empty_call_seconds(function, tuple arguments not None, int repeats):
         Exception: What the function raises.
     """
     return empty_calls_time(function, arguments, repeats)
+
+
+def clock_seconds():
+    """Seconds that reading the clock adds to a time that is taken with it: the median of many."""
+    return empty_calls_clock()
 
 
 def take_scalars(double first=0, double second=0, double third=0, double fourth=0):

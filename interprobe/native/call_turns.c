@@ -30,6 +30,7 @@ typedef struct {
     uint64_t address_asked;  /* 0: for none yet */
     uint64_t hooks_by_then;
     const void *address_frame;
+    bool is_inside; /* the next call has begun */
 } sampled_turn;
 
 static THREAD_LOCAL sampled_turn *turn;
@@ -86,14 +87,13 @@ call_turn_leave_out(uint64_t began)
 }
 
 bool
-call_turn_end(const callee *to, const call_ticket *ticket, const void *frame, uint64_t entered)
+call_turn_reach(const callee *to, const call_ticket *ticket, const void *frame, uint64_t entered)
 {
-    uint64_t started = call_turn_started;
-    call_turn_started = 0;
-    if (turn == NULL || started == 0 || ticket->record.count == 0) {
+    if (turn == NULL || turn->is_inside || ticket->record.count == 0) {
+        call_turn_started = 0; /* a call inside the sampled one: neither is any more */
         return false;
     }
-    uint64_t whole = entered - started;
+    uint64_t whole = entered - call_turn_started;
     if (is_same_record(&ticket->record, &turn->last) && whole > turn->hooks) {
         book(ticket, TURN_BETWEEN, whole - turn->hooks, NULL);
     }
@@ -102,6 +102,8 @@ call_turn_end(const callee *to, const call_ticket *ticket, const void *frame, ui
         uint64_t hooks = turn->hooks - turn->hooks_by_then;
         book(ticket, TURN_ADDRESSES, since > hooks ? since - hooks : 0, NULL);
     }
+    turn->is_inside = true;
+    turn->hooks = 0;
     return true;
 }
 
@@ -119,8 +121,14 @@ write_name(char *out, size_t room, PyTypeObject *type)
 }
 
 void
-call_turn_book(const callee *to, const call_ticket *ticket, uint64_t ticks)
+call_turn_end(const callee *to, const call_ticket *ticket, uint64_t ticks)
 {
+    bool is_whole = call_turn_started != 0 && turn != NULL && ticks > turn->hooks;
+    call_turn_started = 0;
+    if (!is_whole) {
+        return;
+    }
+    ticks -= turn->hooks;
     char types[512] = "";
     size_t used = 0;
     for (Py_ssize_t i = 0; i < to->count && used + 2 < sizeof types; i++) {

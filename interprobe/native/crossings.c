@@ -173,7 +173,7 @@ crossing_begin(crossing *now, const callee *to)
     now->serial = ++chain->serials;
     now->traits = traits | (now->ticket.is_first ? CALL_FIRST : 0);
     now->looking = 0;
-    now->ends_turn = entered != 0 && call_turn_end(to, &now->ticket, at.frame, entered);
+    now->ends_turn = entered != 0 && call_turn_reach(to, &now->ticket, at.frame, entered);
     if (call_checks_before[now->traits] != 0) {
         const begun_call call = {.to = to,
                                  .serial = now->serial,
@@ -200,8 +200,8 @@ crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
-    if (now->ends_turn && result != NULL) {
-        call_turn_book(now->to, &now->ticket, ticks);
+    if (now->ends_turn) {
+        call_turn_end(now->to, &now->ticket, result == NULL ? 0 : ticks);
     }
     unsigned left = now->looking | call_checks_after[now->traits | traits_of_result(result)];
     for (; left != 0; left &= left - 1) {

@@ -25,6 +25,30 @@ compare(const void *one, const void *other)
     return a < b ? -1 : a > b;
 }
 
+/* Sorts `ticks`, taken one after the other within `nanoseconds` and `whole` ticks; their median. */
+static double
+median_seconds(uint64_t *ticks, int count, uint64_t nanoseconds, uint64_t whole)
+{
+    qsort(ticks, (size_t)count, sizeof *ticks, compare);
+    double median = (double)ticks[count / 2];
+    return whole == 0 ? 0 : median * (double)nanoseconds / (double)whole / 1e9;
+}
+
+double
+empty_calls_clock(void)
+{
+    uint64_t ticks[1001];
+    enum { COUNT = sizeof ticks / sizeof ticks[0] };
+    uint64_t nanoseconds = clock_nanoseconds(), whole = clock_ticks();
+    for (int i = 0; i < COUNT; i++) {
+        uint64_t started = clock_ticks();
+        ticks[i] = clock_ticks() - started;
+    }
+    whole = clock_ticks() - whole;
+    nanoseconds = clock_nanoseconds() - nanoseconds;
+    return median_seconds(ticks, COUNT, nanoseconds, whole);
+}
+
 double
 empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
 {
@@ -54,8 +78,7 @@ empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
     }
     whole = clock_ticks() - whole;
     nanoseconds = clock_nanoseconds() - nanoseconds;
-    qsort(ticks, (size_t)repeats, sizeof *ticks, compare);
-    double median = (double)ticks[repeats / 2];
+    double seconds = median_seconds(ticks, repeats, nanoseconds, whole);
     free(ticks);
-    return whole == 0 ? 0 : median * (double)nanoseconds / (double)whole / 1e9;
+    return seconds;
 }

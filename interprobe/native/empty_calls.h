@@ -12,4 +12,7 @@ size_t empty_calls_function(void);
  * -1 with an exception where a call raises one. */
 double empty_calls_time(PyObject *function, PyObject *arguments, int repeats);
 
+/* Seconds that reading the clock adds to a time that is taken with it. */
+double empty_calls_clock(void);
+
 #endif
