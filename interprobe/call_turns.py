@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from interprobe.empty_calls import clock_seconds, empty_seconds
-from interprobe.ledger_records import CallRecord, FactRecord, LedgerContents
+from interprobe.empty_calls import SAMPLED_CALL, empty_seconds, mean_seconds
+from interprobe.ledger_records import CallRecord, LedgerContents
 from interprobe.loops import loop_around
 from interprobe.trace import Call
 from interprobe.turns import Turn
 
-_CALL, _BETWEEN, _ADDRESSES = "turn-call", "turn-between", "turn-addresses"
-TURN_FACTS = frozenset({_CALL, _BETWEEN, _ADDRESSES})
+_BETWEEN, _ADDRESSES = "turn-between", "turn-addresses"
+TURN_FACTS = frozenset({SAMPLED_CALL, _BETWEEN, _ADDRESSES})
 """The kinds of facts that native/call_turns.c books, for use here alone."""
 
 _LEAST_CALLS = 1000
@@ -24,23 +24,17 @@ _LEAST_SHARE = 0.01
 def turn_of(record: CallRecord, contents: LedgerContents) -> Turn | None:
     """What was sampled of a record's turns; None where nothing was."""
     facts = {fact.kind: fact for fact in record.facts}
-    own = facts.get(_CALL)
+    own = facts.get(SAMPLED_CALL)
     if own is None or record.count < _LEAST_CALLS:
         return None
-    call = _mean(own, contents)
+    call = mean_seconds(own, contents)
     return Turn(
         samples=own.count,
         call=call or 0.0,
-        between=_mean(facts.get(_BETWEEN), contents),
-        addresses=_mean(facts.get(_ADDRESSES), contents),
+        between=mean_seconds(facts.get(_BETWEEN), contents),
+        addresses=mean_seconds(facts.get(_ADDRESSES), contents),
         given=own.text.split(",") if own.text else [],
     )
-
-
-def _mean(fact: FactRecord | None, contents: LedgerContents) -> float | None:
-    if fact is None or fact.count == 0:
-        return None
-    return max(contents.seconds(fact.value) / fact.count - clock_seconds(), 0.0)
 
 
 def add_turns(calls: Sequence[Call], seconds: Mapping[int, float]) -> list[Call]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from interprobe import native
+from interprobe.ledger_records import FactRecord, LedgerContents
 from interprobe.trace import Call
 from interprobe.turns import Turn
+
+SAMPLED_CALL = "turn-call"
+"""The fact that native/call_turns.c books of what a call takes."""
 
 _REPEATS = 2000
 _ELEMENTS = 4
@@ -20,8 +25,8 @@ _ADDRESSES = frozenset({"_ctypes", "numpy.ndarray"})
 _NDPOINTER = "ndpointer_"
 
 
-class _UnknownArgumentError(LookupError):
-    """Nothing like an argument can be made."""
+class _UnknownError(LookupError):
+    """Nothing like an argument can be made, or nothing can be timed now."""
 
 
 def empty_seconds(call: Call, turn: Turn) -> tuple[float | None, float | None]:
@@ -50,26 +55,56 @@ def empty_seconds(call: Call, turn: Turn) -> tuple[float | None, float | None]:
         result = call.returns.declared if call.returns is not None else "c_int"
         empty = _ctypes_seconds(kinds, call.argtypes, result)
         if not any(name in _ADDRESSES for name, _, _ in kinds) or empty is None:
-            return empty or None, None
+            return empty, None
         bare = tuple(
             ("int", "c_void_p", None) if name in _ADDRESSES else (name, what, array)
             for name, what, array in kinds
         )
-        return empty or None, _ctypes_seconds(bare, len(bare), result) or None
+        return empty, _ctypes_seconds(bare, len(bare), result)
     if call.binding == "Cython":
         views = sum(name == "numpy.ndarray" for name, _, _ in kinds)
-        return _cython_seconds(views, len(kinds) - views) or None, None
+        return _cython_seconds(views, len(kinds) - views), None
     return None, None
 
 
-def clock_seconds() -> float:
-    """What reading the clock adds to every time that is taken with it."""
-    return _clock_seconds()
+def mean_seconds(fact: FactRecord | None, contents: LedgerContents) -> float | None:
+    """The mean of the times that a fact adds up, without what reading the clock takes."""
+    if fact is None or fact.count == 0:
+        return None
+    return max(contents.seconds(fact.value) / fact.count - _clock_seconds(), 0.0)
 
 
 @lru_cache(maxsize=1)
 def _clock_seconds() -> float:
     return native.clock_seconds()
+
+
+@lru_cache(maxsize=1)
+def _timing() -> Callable[[Callable[..., object], tuple[object, ...], int], float]:
+    """Calls the native timer from code that is not interprobe's own, which is never recorded."""
+    text = "lambda function, given, repeats: seconds(function, given, repeats)"
+    code = compile(text, "<calls of an empty function>", "eval")
+    made: Any = eval(code, {"seconds": native.empty_call_seconds})
+    return made  # type: ignore[no-any-return]
+
+
+def _seconds(function: Callable[..., object], arguments: tuple[object, ...]) -> float:
+    """What a recorded call of a function takes.
+
+    Raises:
+        _UnknownError: Something is being recorded now.
+    """
+    if native.recording():
+        raise _UnknownError
+    book = native.Ledger()
+    book.resume()
+    try:
+        taken = _timing()(function, arguments, _REPEATS)
+    finally:
+        book.pause()
+    if taken <= 0:
+        raise _UnknownError
+    return max(taken - _clock_seconds(), 0.0)
 
 
 _Kind = tuple[str, str | None, tuple[str, int] | None]
@@ -82,27 +117,31 @@ def _measured(kinds: tuple[_Kind, ...], declared: int | None, result: str | None
     made = [_argument(kind) for kind in kinds]
     if declared is not None:
         function.argtypes = [type_ for type_, _ in made][:declared]
-    arguments = tuple(value for _, value in made)
-    seconds = native.empty_call_seconds(function, arguments, _REPEATS)
-    if seconds <= 0:
-        raise _UnknownArgumentError  # something is recorded now: not to be remembered
-    return seconds
+    return _seconds(function, tuple(value for _, value in made))
 
 
 def _ctypes_seconds(
     kinds: tuple[_Kind, ...], declared: int | None, result: str | None
 ) -> float | None:
     try:
-        return max(_measured(kinds, declared, result) - clock_seconds(), 0.0)
-    except (_UnknownArgumentError, ctypes.ArgumentError, TypeError, ValueError, AttributeError):
+        return _measured(kinds, declared, result)
+    except (_UnknownError, ctypes.ArgumentError, TypeError, ValueError, AttributeError):
         return None
 
 
-def _cython_seconds(views: int, scalars: int) -> float:
-    number = native.empty_call_seconds(native.take_scalars, (0.5,) * min(scalars, 4), _REPEATS)
-    none = native.empty_call_seconds(native.take_scalars, (), _REPEATS)
-    view = native.empty_call_seconds(native.take_view, (np.zeros(_ELEMENTS),), _REPEATS)
-    return max(max(number, none) + views * (view - none) - clock_seconds(), 0.0)
+@lru_cache(maxsize=64)
+def _cython_measured(views: int, scalars: int) -> float:
+    none = _seconds(native.take_scalars, ())
+    number = _seconds(native.take_scalars, (0.5,) * min(scalars, 4)) if scalars else none
+    view = _seconds(native.take_view, (np.zeros(_ELEMENTS),)) if views else none
+    return number + views * max(view - none, 0.0)
+
+
+def _cython_seconds(views: int, scalars: int) -> float | None:
+    try:
+        return _cython_measured(views, scalars)
+    except _UnknownError:
+        return None
 
 
 def _result_type(name: str | None) -> Any:
@@ -117,7 +156,7 @@ def _argument(kind: _Kind) -> tuple[Any, Any]:
     """What is declared for an argument, and a value like it.
 
     Raises:
-        _UnknownArgumentError: There is no telling.
+        _UnknownError: There is no telling.
     """
     name, declared, array = kind
     memory = np.zeros(_ELEMENTS)
@@ -139,7 +178,7 @@ def _argument(kind: _Kind) -> tuple[Any, Any]:
     elif isinstance(simple, type) and issubclass(simple, ctypes._SimpleCData):
         value = simple()
     else:
-        raise _UnknownArgumentError(name)
+        raise _UnknownError(name)
     wanted = getattr(ctypes, declared, None) if declared is not None else None
     if isinstance(wanted, type) and issubclass(wanted, ctypes._SimpleCData):
         return wanted, value
@@ -152,7 +191,7 @@ def _array_argument(
     name: str, declared: str | None, array: tuple[str, int] | None
 ) -> tuple[Any, Any]:
     if declared is None or array is None:
-        raise _UnknownArgumentError(name)
+        raise _UnknownError(name)
     dtype, dimensions = array
     value = np.zeros((2,) * dimensions, dtype)
     if declared.startswith(_NDPOINTER):

@@ -77,6 +77,7 @@ cdef extern from "ledger.h":
     const void *ledger_snapshot(ledger *book, size_t *size)
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
+    int ledger_active
 
 cdef extern from "unowned_memory.h":
     void unowned_memory_conclude(ledger *book)
@@ -348,13 +349,21 @@ def _initialise_origin():
 _initialise_origin()
 
 
+def recording():
+    """Whether any ledger is being written."""
+    return ledger_active != 0
+
+
 def empty_function_address():
     """The address of a C function that does nothing and returns 0, whatever it is given."""
     return empty_calls_function()
 
 
 def empty_call_seconds(function, tuple arguments not None, int repeats):
-    """Seconds of one call, timed as crossings are: the median of many, 0.0 while anything is recorded.
+    """Seconds of one call, timed as crossings are, with a crossing's work around it: the median of many.
+
+    To be called from code that is not interprobe's own, while one ledger is written; 0.0 where that is
+    not so.
 
     Args:
         function: Called as it is.

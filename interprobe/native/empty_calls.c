@@ -1,8 +1,12 @@
-/* Times calls of a function with the instrument that crossings are timed with, one by one. */
+/* Times calls of a function one by one, as crossings are, and with a crossing's work around each: what
+ * the caches and the processor's branch predictor hold between two calls is then the same.
+ */
 #include "empty_calls.h"
 
 #include "clock.h"
-#include "ledger.h"
+#include "crossings.h"
+#include "ctypes_objects.h"
+#include "extension_functions.h"
 
 #include <stdlib.h>
 
@@ -49,27 +53,51 @@ empty_calls_clock(void)
     return median_seconds(ticks, COUNT, nanoseconds, whole);
 }
 
+static void
+name_nothing(call_event *event, void *context)
+{
+    (void)event;
+    (void)context;
+}
+
 double
 empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
 {
-    if (ledger_active || repeats < 1) {
-        return 0;
-    }
-    uint64_t *ticks = malloc((size_t)repeats * sizeof *ticks);
+    uint64_t *ticks = repeats < 1 ? NULL : malloc((size_t)repeats * sizeof *ticks);
     if (ticks == NULL) {
         PyErr_NoMemory();
         return -1;
     }
     PyObject *const *given = PySequence_Fast_ITEMS(arguments);
-    size_t count = (size_t)PyTuple_GET_SIZE(arguments);
+    Py_ssize_t count = PyTuple_GET_SIZE(arguments);
     ternaryfunc call = Py_TYPE(function)->tp_call;
     bool by_tuple = PyVectorcall_Function(function) == NULL && call != NULL;
+    if (by_tuple && ctypes_objects_initialise() < 0) {
+        free(ticks);
+        return -1;
+    }
+    const callee to = {
+        .binding = "none",
+        .function = (uint64_t)(uintptr_t)function,
+        .callable = function,
+        .arguments = given,
+        .count = count,
+        .array_behind = by_tuple ? ctypes_array_behind : extension_array_behind,
+        .layouts_behind = by_tuple ? ctypes_layouts_behind : extension_layouts_behind,
+        .resolve = name_nothing,
+    };
+    int timed = 0;
     uint64_t nanoseconds = clock_nanoseconds(), whole = clock_ticks();
-    for (int i = 0; i < repeats; i++) {
+    while (timed < repeats && ledger_active == 1) {
+        crossing now;
+        if (!crossing_begin(&now, &to)) {
+            break;
+        }
         uint64_t started = clock_ticks();
         PyObject *result = by_tuple ? call(function, arguments, NULL)
-                                    : PyObject_Vectorcall(function, given, count, NULL);
-        ticks[i] = clock_ticks() - started;
+                                    : PyObject_Vectorcall(function, given, (size_t)count, NULL);
+        ticks[timed++] = clock_ticks() - started;
+        crossing_end(&now, result);
         if (result == NULL) {
             free(ticks);
             return -1;
@@ -78,7 +106,7 @@ empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
     }
     whole = clock_ticks() - whole;
     nanoseconds = clock_nanoseconds() - nanoseconds;
-    double seconds = median_seconds(ticks, repeats, nanoseconds, whole);
+    double seconds = timed < repeats ? 0 : median_seconds(ticks, timed, nanoseconds, whole);
     free(ticks);
     return seconds;
 }
