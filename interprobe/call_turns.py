@@ -1,4 +1,4 @@
-"""Makes the turns of a trace from what was sampled around short calls, and measures what is missing."""
+"""Makes the turns of a trace from what was sampled around calls, and measures what is missing."""
 
 from __future__ import annotations
 
@@ -55,7 +55,5 @@ def _with_turn(call: Call, wall: float) -> Call:
     if parts < _LEAST_SHARE * wall:
         return msgspec.structs.replace(call, turn=None)
     empty, bare = empty_seconds(call, turn)
-    turn = msgspec.structs.replace(
-        turn, empty=empty, bare=bare, loop=loop_around(call.user_site)
-    )
+    turn = msgspec.structs.replace(turn, empty=empty, bare=bare, loop=loop_around(call.user_site))
     return msgspec.structs.replace(call, turn=turn)

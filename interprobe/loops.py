@@ -61,10 +61,10 @@ def _innermost(tree: ast.Module, site: Site) -> ast.stmt | ast.expr | None:
         child = inside[-1] if inside else None
         if isinstance(child, _SCOPES):
             found = None
-        elif isinstance(node, _LOOPS) and child is not getattr(node, "iter", None):
-            found = node if child is not None else found
-        elif isinstance(node, _COMPREHENSIONS) and child is not node.generators[0]:
-            found = node if child is not None else found
+        elif (isinstance(node, _LOOPS) and child not in {None, getattr(node, "iter", None)}) or (
+            isinstance(node, _COMPREHENSIONS) and child not in {None, node.generators[0]}
+        ):
+            found = node
         node = child
     return found
 

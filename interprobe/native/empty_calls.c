@@ -1,5 +1,6 @@
-/* Times calls of a function one by one, as crossings are, and with a crossing's work around each: what
- * the caches and the processor's branch predictor hold between two calls is then the same.
+/* Times calls of a function one by one, as crossings are, with a crossing's work around each.
+ *
+ * What the caches and the processor's branch predictor hold between two calls is then the same.
  */
 #include "empty_calls.h"
 

@@ -25,8 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings layout line_records prototypes replays trace"
-        " turns",
+        "_version _location findings layout line_records prototypes replays trace turns",
         "",
         "msgspec",
     ),
@@ -91,7 +90,8 @@ PARTS = {
         "",
     ),
     "diagnosis": (
-        "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
+        "accesses call_arguments call_words callee_parameters calling_code calling_costs"
+        " copy_groups cures declarations loop_text"
         " demands expressions length_evidence lost_writes overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares true_records",
