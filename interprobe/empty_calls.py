@@ -62,7 +62,7 @@ def empty_seconds(call: Call, turn: Turn) -> tuple[float | None, float | None]:
             for name, what, array in kinds
         )
         return empty, _ctypes_seconds(bare, len(bare), result)
-    # Every other binding does at least what Cython does; what a view costs is known of Cython alone.
+    # Every other binding does at least what Cython does; only of Cython a view's cost is known.
     views = sum(name == "numpy.ndarray" for name, _, _ in kinds)
     seen = views if call.binding == "Cython" else 0
     return _cython_seconds(seen, len(kinds) - views), None
@@ -196,7 +196,8 @@ def _array_argument(
     dtype, dimensions = array
     value = np.zeros((2,) * dimensions, dtype)
     if declared.startswith(_NDPOINTER):
-        flags = "C_CONTIGUOUS" if "C_CONTIGUOUS" in declared else None
-        return np.ctypeslib.ndpointer(value.dtype, dimensions, flags=flags), value
+        if "C_CONTIGUOUS" in declared:
+            return np.ctypeslib.ndpointer(value.dtype, dimensions, flags="C_CONTIGUOUS"), value
+        return np.ctypeslib.ndpointer(value.dtype, dimensions), value
     wanted = ctypes.c_void_p if declared == "c_void_p" else ctypes.POINTER(ctypes.c_double)
     return wanted, value.ctypes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import textwrap
 from functools import lru_cache
+from typing import TypeGuard
 
 from interprobe.findings import Site
 from interprobe.sites import source_lines
@@ -52,6 +53,13 @@ def _tree(source: str) -> ast.Module | None:
         return None
 
 
+def _repeats(node: ast.AST, child: ast.AST) -> TypeGuard[ast.stmt | ast.expr]:
+    """Whether a node is a loop that runs a part of it again and again."""
+    if isinstance(node, _LOOPS):
+        return child is not getattr(node, "iter", None)
+    return isinstance(node, _COMPREHENSIONS) and child is not node.generators[0]
+
+
 def _innermost(tree: ast.Module, site: Site) -> ast.stmt | ast.expr | None:
     """The loop whose body holds the place, and no other loop or function inside it does."""
     found: ast.stmt | ast.expr | None = None
@@ -61,9 +69,7 @@ def _innermost(tree: ast.Module, site: Site) -> ast.stmt | ast.expr | None:
         child = inside[-1] if inside else None
         if isinstance(child, _SCOPES):
             found = None
-        elif (isinstance(node, _LOOPS) and child not in {None, getattr(node, "iter", None)}) or (
-            isinstance(node, _COMPREHENSIONS) and child not in {None, node.generators[0]}
-        ):
+        elif child is not None and _repeats(node, child):
             found = node
         node = child
     return found
