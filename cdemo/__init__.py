@@ -65,6 +65,8 @@ def _load() -> ctypes.CDLL:
         ("cdemo_stencil", ctypes.c_int, (doubles, doubles, size, size, double)),
         ("cdemo_records_sum", double, (records, size)),
         ("cdemo_longest_gap", double, (FLOAT_POINTER, size)),
+        ("cdemo_orbit", double, (double, size)),
+        ("cdemo_orbits", ctypes.c_int, (doubles, doubles, size, size)),
         ("cdemo_describe", ctypes.c_char_p, (ctypes.c_int,)),
     ):
         function = getattr(loaded, name)

@@ -91,6 +91,7 @@ def joined_copy(one: Copy, other: Copy) -> Copy:
         repeated=one.repeated + other.repeated,
         variants=variants if len(variants) > 1 else [],
         facts=_joined_facts(one.facts, other.facts),
+        replays=[*one.replays, *other.replays],
     )
 
 
@@ -138,5 +139,6 @@ def joined_call(one: Call, other: Call) -> Call:
         bytes_copied=one.bytes_copied + other.bytes_copied,
         resident_growth=one.resident_growth + other.resident_growth,
         facts=_joined_facts(one.facts, other.facts),
+        replays=[*one.replays, *other.replays],
         turn=joined_turns(one.turn, other.turn),
     )

@@ -18,11 +18,13 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        choose_what_if,
         clock_seconds,
         configure_extension_calls,
         current_position,
         empty_call_seconds,
         empty_function_address,
+        hidden_seconds,
         import_settled,
         install,
         installed,
@@ -57,11 +59,13 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "choose_what_if",
     "clock_seconds",
     "configure_extension_calls",
     "current_position",
     "empty_call_seconds",
     "empty_function_address",
+    "hidden_seconds",
     "import_settled",
     "install",
     "installed",

@@ -190,7 +190,6 @@ typedef struct {
     entry_offset outer[4]; /* in flight before, in this thread, by booking */
     bool is_first;         /* one of the records has not seen a call to its end */
     bool measures_resident;
-    uint64_t ordinal;         /* how many calls of the first record have ended before */
     uint64_t resident_before; /* bytes */
 } call_ticket;
 
@@ -366,8 +365,17 @@ typedef enum {
     STILL_IN_INNER, /* in a call that began later */
 } call_remainder;
 
-void ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
-                     uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
+/* Ticks that a copy record's instances have taken in all; 0 where it is in no open ledger. */
+uint64_t ledger_copy_ticks(const record_ticket *of);
+
+/* What a record's calls have taken in all. */
+typedef struct {
+    uint64_t ticks, count;
+} calls_so_far;
+
+/* Returns what the first of its records says of all calls; zeros where there is none. */
+calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
+                             uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
 
 /* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given

@@ -125,7 +125,6 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     ticket->record.count = 0;
     ticket->is_first = false;
     ticket->measures_resident = false;
-    ticket->ordinal = 0;
     if (thread_number == 0) {
         thread_number = __atomic_add_fetch(&threads_seen, 1, __ATOMIC_RELAXED);
     }
@@ -149,7 +148,6 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
         /* A first call, and one after a long one, may be worth a look at its memory. */
         ticket->is_first |= entry->count == 0;
         ticket->measures_resident |= entry->count == 0 || entry->was_long;
-        ticket->ordinal = ticket->record.count == 0 ? entry->count : ticket->ordinal;
         entry_offset *in_flight = &region_header(book)->in_flight[thread_number % LEDGER_THREADS];
         ticket->outer[ticket->record.count] = *in_flight;
         record_note(&ticket->record, book, *slot);
@@ -158,10 +156,11 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     ticket->resident_before = ticket->measures_resident ? resident_bytes() : 0;
 }
 
-void
+calls_so_far
 ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
                 uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied)
 {
+    calls_so_far all = {0, 0};
     uint64_t growth = 0;
     bool was_long = clock_is_longer(ticks, LONG_CALL);
     if (ticket->measures_resident && was_long) {
@@ -192,5 +191,7 @@ ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t en
         entry->resident_growth += growth;
         entry->was_long = was_long;
         entry->count++;
+        all = i == 0 ? (calls_so_far){entry->ticks, entry->count} : all;
     }
+    return all;
 }

@@ -55,11 +55,12 @@ PARTS = {
         "",
     ),
     "recorder": (
-        "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
-        " header_prototypes syntax_types recorder ledger ledger_records"
+        "called_prototypes callee_prototypes contracts what_if debug_entries debug_files"
+        " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records ledger_guard violations call_turns empty_calls loops",
+        " temporaries twin_records ledger_guard replay_choice replay_facts violations"
+        " call_turns empty_calls loops",
         "values native probes sites types_of_C",
         "elftools msgspec numpy pycparser",
     ),
@@ -93,7 +94,7 @@ PARTS = {
         "accesses call_arguments call_words callee_parameters calling_code calling_costs"
         " copy_groups cures declarations loop_text"
         " demands expressions length_evidence lost_writes overload_messages passed_values"
-        " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
+        " consumers pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares true_records",
         "types_of_C values wording",
         "",
@@ -103,9 +104,14 @@ PARTS = {
         "values wording diagnosis types_of_C",
         "",
     ),
+    "savings": (
+        "gains savings",
+        "values wording diagnosis",
+        "msgspec",
+    ),
     "analysis": (
         "analysis",
-        "values diagnosis rules",
+        "values diagnosis rules savings",
         "msgspec",
     ),
     "drawing": (
@@ -142,7 +148,7 @@ PARTS = {
 }
 
 # These neither read nor write anything: what they yield depends on their arguments alone.
-PURE_PARTS = {"wording", "diagnosis", "rules", "analysis", "drawing"}
+PURE_PARTS = {"wording", "diagnosis", "rules", "savings", "analysis", "drawing"}
 MODULES_OF_INPUT_AND_OUTPUT = {
     *("fileinput", "glob", "logging", "os", "shutil", "socket", "subprocess", "sys", "tempfile"),
     *("urllib", "warnings"),
