@@ -147,7 +147,7 @@ def estimated_saving(calls: CallingCost, left: float, known: str) -> Saving:
     Args:
         calls: Where.
         left: Seconds of one turn that stay.
-        known: How that is known: a sentence.
+        known: How that is known: a clause.
     """
     whole = calls.whole
     doubt = _DOUBT * (calls.turn.empty or 0.0) + 0.02 * whole
@@ -160,9 +160,7 @@ def estimated_saving(calls: CallingCost, left: float, known: str) -> Saving:
         high=None if is_least or left <= 2 * doubt else whole / (left - doubt),
         seconds=max(whole - left, 0.0) * calls.count,
         method="estimated",
-        reason=f"{known} It gains more: what is left is too little to be told."
-        if is_least
-        else known,
+        reason=f"at least: what is left is too little to be told, {known}" if is_least else known,
     )
 
 

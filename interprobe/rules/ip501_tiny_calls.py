@@ -98,12 +98,7 @@ def check(trace: Trace) -> Iterator[Finding]:
                 "and have C, or Cython, run the loop.",
                 code=called_once_code(calls),
             ),
-            saving=estimated_saving(
-                calls,
-                work,
-                "What stays is the calls' own time without that of an empty function called the "
-                "same way.",
-            ),
+            saving=estimated_saving(calls, work, "by an empty function called the same way"),
         )
 
 

@@ -96,7 +96,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             saving=estimated_saving(
                 calls,
                 calls.whole - calls.marshalling,
-                "What stays was timed beside it: the call with its addresses ready.",
+                "the call and what comes before it were timed apart",
             ),
         )
 
