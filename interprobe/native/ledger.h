@@ -312,7 +312,7 @@ typedef struct {
     const char *kind; /* a static string */
     int position, other; /* of arguments, from 0; -1: none */
     int64_t value, limit;
-    bool adds_up; /* `value` is added up over the instances, where it else is their highest */
+    bool adds_up; /* `value` is added up, strays left out, and is not the highest one */
     const char *text; /* or NULL; that of the first instance is kept */
     place_id place;   /* or 0 */
 } fact_event;

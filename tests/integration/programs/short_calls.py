@@ -17,13 +17,18 @@ from numpy.typing import NDArray
 from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 
 CALLS = 20_000
-STEPS = 100
+STEPS = 250
 """Of an orbit: enough work for what is left of a call to be told."""
+FEW_STEPS = 20
+"""As little work for a call through Cython, which costs less."""
+ROWS, COLUMNS = 64, 1000
+"""Of a table that the caches hold."""
 
 x = np.random.default_rng(5).random(CALLS)
 vector, other = np.random.default_rng(6).random((2, 2000))
-table = np.random.default_rng(7).random((CALLS, 100))
-pointers = [row.ctypes.data_as(DOUBLE_POINTER) for row in table]
+table = np.random.default_rng(7).random((ROWS, COLUMNS))
+pointers = [row.ctypes.data_as(DOUBLE_POINTER) for row in table] * 100
+rows = list(table) * 100
 
 
 def declared(*argtypes: Any) -> Any:
@@ -38,13 +43,15 @@ bare_sum = declared(ctypes.c_void_p, ctypes.c_size_t)
 
 
 def tiny_calls_bad() -> object:
-    return [kernels.cdemo_sum(pointer, 100) for pointer in pointers]
+    return [kernels.cdemo_sum(pointer, 200) for pointer in pointers]
 
 
 def tiny_calls_good() -> object:
-    sums = np.empty(CALLS)
+    sums = np.empty(ROWS)
     target = sums.ctypes.data_as(DOUBLE_POINTER)
-    kernels.cdemo_row_sweep(table.ctypes.data_as(DOUBLE_POINTER), CALLS, 100, target)
+    source = table.ctypes.data_as(DOUBLE_POINTER)
+    for _ in range(20):  # as many numbers
+        kernels.cdemo_row_sweep(source, ROWS, COLUMNS, target)
     return sums
 
 
@@ -76,12 +83,12 @@ def address_in_a_line_of_its_own_good() -> object:
 
 
 def rows_bad() -> object:
-    return [kernels.cdemo_sum(row.ctypes.data_as(DOUBLE_POINTER), 100) for row in table]
+    return [kernels.cdemo_sum(row.ctypes.data_as(DOUBLE_POINTER), COLUMNS) for row in rows]
 
 
 def rows_good() -> object:
     base, step = table.ctypes.data, table.strides[0]
-    return [bare_sum(base + i * step, 100) for i in range(CALLS)]
+    return [bare_sum(base + i % ROWS * step, COLUMNS) for i in range(len(rows))]
 
 
 def ndpointer_bad() -> object:
@@ -114,13 +121,21 @@ def items_good() -> object:
 
 
 def items_through_cython_bad() -> object:
-    return [cykernels.orbit(value, STEPS) for value in x]
+    return [cykernels.orbit(value, FEW_STEPS) for value in x]
 
 
 def items_through_cython_good() -> object:
     ends = np.empty_like(x)
-    cykernels.orbits(x, ends, STEPS)
+    cykernels.orbits(x, ends, FEW_STEPS)
     return ends
+
+
+def call_in_a_function(array: NDArray[np.float64]) -> float:
+    return kernels.cdemo_sum(array.ctypes.data_as(DOUBLE_POINTER), array.size)  # type: ignore[no-any-return]
+
+
+def addresses_in_a_function_bad() -> object:
+    return [call_in_a_function(vector) for _ in range(CALLS)]
 
 
 # Innocent: the work is most of a call, or there are few.
@@ -142,19 +157,19 @@ def long_calls_through_ctypes() -> object:
 
 
 def few_calls() -> object:
-    return [kernels.cdemo_sum(pointer, 100) for pointer in pointers[:500]]
+    return [kernels.cdemo_sum(pointer, 10) for pointer in pointers[:500]]
 
 
 def calls_beside_other_work() -> object:
     image: NDArray[np.float64] = np.ones((400, 400))
     for pointer in pointers[:3000]:
-        kernels.cdemo_sum(pointer, 100)
+        kernels.cdemo_sum(pointer, 10)
         image += 1.0
     return image
 
 
 def long_items() -> object:
-    return [cykernels.orbit(value, 3000) for value in x[:6000]]
+    return [cykernels.orbit(value, 5000) for value in x[:6000]]
 
 
 PAIRS: dict[str, tuple[str, Callable[[], object], Callable[[], object]]] = {
