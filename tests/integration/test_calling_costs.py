@@ -18,7 +18,7 @@ from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 from interprobe.empty_calls import empty_seconds
 from interprobe.findings import Site
 from interprobe.recorder import Recorder
-from interprobe.trace import Call, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.turns import Turn
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -184,27 +184,63 @@ def test_threads_have_turns_of_their_own() -> None:
     assert call.turn is None or call.turn.samples <= 4 * CALLS // 64
 
 
-def test_an_empty_call_leaves_nothing_behind() -> None:
-    call = Call(*(0, SITE, SITE, "ctypes", "", "f", [], 1000, 1.0, 1.0, 0.0, 0.1, 0, 0))
+def recorded(*declared: str) -> Call:
+    arguments = [Argument(i, None, name, None, None) for i, name in enumerate(declared)]
+    return Call(
+        process=0,
+        site=SITE,
+        user_site=SITE,
+        binding="ctypes",
+        library="",
+        function="f",
+        arguments=arguments,
+        count=1000,
+        seconds=1.0,
+        seconds_self=1.0,
+        seconds_min=0.0,
+        seconds_max=0.1,
+        bytes_borrowed=0,
+        bytes_copied=0,
+        argtypes=len(declared) or None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "declared"),
+    [
+        ("LP_c_double", "POINTER(c_double)"),
+        ("LP_c_double", None),
+        ("int", "c_size_t"),
+        ("int", None),
+        ("float", "c_double"),
+        ("numpy.float64", "c_double"),
+        ("NoneType", "POINTER(c_double)"),
+        ("c_void_p", None),
+        ("CArgObject", "POINTER(c_double)"),
+    ],
+)
+def test_an_empty_call_is_made_as_the_recorded_one(given: str, declared: str | None) -> None:
     before = native.patched_slots()
-    names = ("LP_c_double", "int", "float", "numpy.float64", "NoneType", "c_void_p", "CArgObject")
-    for name in names:
-        empty, bare = empty_seconds(call, Turn(samples=1, call=1e-6, given=[name]))
-        assert empty is not None, name
-        assert 0 < empty < 1e-3
-        assert bare is None
-    assert empty_seconds(call, Turn(samples=1, call=1e-6, given=["Mystery"])) == (None, None)
+    call = recorded(declared) if declared else recorded()
+    empty, bare = empty_seconds(call, Turn(samples=1, call=1e-6, given=[given]))
+    assert empty is not None
+    assert 0 < empty < 1e-3
+    assert bare is None
     assert native.patched_slots() == before
     assert not native.recording()
 
 
+def test_what_nobody_can_make_again_is_not_timed() -> None:
+    turn = Turn(samples=1, call=1e-6, given=["Mystery"])
+    assert empty_seconds(recorded(), turn) == (None, None)
+
+
 def test_while_something_is_recorded_no_empty_call_is_timed() -> None:
-    call = Call(*(0, SITE, SITE, "ctypes", "", "g", [], 1000, 1.0, 1.0, 0.0, 0.1, 0, 0))
     recorder = Recorder()
     recorder.start()
     try:
         given = ["c_double", "c_double", "c_double"]
-        assert empty_seconds(call, Turn(samples=1, call=1e-6, given=given)) == (None, None)
+        assert empty_seconds(recorded(), Turn(samples=1, call=1e-6, given=given)) == (None, None)
     finally:
         assert recorder.stop().calls == []
 
