@@ -186,7 +186,8 @@ def verdict(calls: CallingCost) -> Literal["IP501", "IP502", "IP505"] | None:
         return "IP505" if is_short and calls.around + calls.turn.call > 0 else None
     kernel = calls.turn.call if work is None else work
     rest = calls.whole - calls.marshalling
-    if calls.marshalling >= kernel and calls.whole >= LEAST_SPEEDUP * rest:
+    dominates = calls.marshalling >= kernel or (is_short and 2 * calls.marshalling >= overhead)
+    if dominates and calls.whole >= LEAST_SPEEDUP * rest:
         return "IP502"
     if not is_short or not _is_numeric(calls.call):
         return None

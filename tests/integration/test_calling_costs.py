@@ -220,13 +220,12 @@ def recorded(*declared: str) -> Call:
     ],
 )
 def test_an_empty_call_is_made_as_the_recorded_one(given: str, declared: str | None) -> None:
-    before = native.patched_slots()
     call = recorded(declared) if declared else recorded()
     empty, bare = empty_seconds(call, Turn(samples=1, call=1e-6, given=[given]))
     assert empty is not None
     assert 0 < empty < 1e-3
     assert bare is None
-    assert native.patched_slots() == before
+    assert native.installed() == []
     assert not native.recording()
 
 

@@ -94,7 +94,7 @@ def rows_good() -> object:
 def ndpointer_bad() -> object:
     total = 0.0
     for _ in range(CALLS):
-        total += checked_sum(vector, 2000)
+        total += checked_sum(vector, 1500)
     return total
 
 
@@ -102,7 +102,7 @@ def ndpointer_good() -> object:
     total = 0.0
     address = vector.ctypes.data
     for _ in range(CALLS):
-        total += bare_sum(address, 2000)
+        total += bare_sum(address, 1500)
     return total
 
 
