@@ -37,6 +37,8 @@ cdef extern from "kernels.h" nogil:
         const double *inputs, double *answers, size_t n, size_t steps, double rate
     )
     double cdemo_longest_gap(const float *times, size_t n)
+    double cdemo_orbit(double x, size_t steps)
+    int cdemo_orbits(const double *x, double *ends, size_t n, size_t steps)
     const char *cdemo_describe(int status)
 
 
@@ -367,3 +369,35 @@ class AnyTimes:
         """The pointer for ctypes, which keeps the converted array alive during the call."""
         points = np.ascontiguousarray(times, dtype=np.float32)
         return points.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+
+def orbit(double x, size_t steps) -> float:
+    """Where ``x`` is after some steps of the logistic map with r = 3.7.
+
+    Args:
+        x: From 0 to 1.
+        steps: How many, at least 0.
+
+    Returns:
+        A number from 0 to 1.
+    """
+    return cdemo_orbit(x, steps)
+
+
+def orbits(const double[::1] x not None, double[::1] ends not None, size_t steps) -> None:
+    """The same of many numbers in one call.
+
+    Args:
+        x: float64, shape (n,), contiguous.
+        ends: As ``x``, writeable; overwritten.
+        steps: How many, at least 0.
+
+    Raises:
+        ValueError: Lengths that differ, another dtype or number of dimensions, not contiguous,
+            misaligned, or ``ends`` read-only.
+    """
+    cdef int status
+    require_equal(ends.shape[0], x.shape[0], "ends")
+    with nogil:
+        status = cdemo_orbits(&x[0], &ends[0], x.shape[0], steps)
+    raise_for(status)

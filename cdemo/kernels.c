@@ -241,3 +241,23 @@ const char *cdemo_describe(int status)
         return "unknown status";
     }
 }
+
+double cdemo_orbit(double x, size_t steps)
+{
+    for (size_t i = 0; i < steps; i++)
+        x = 3.7 * x * (1.0 - x);
+    return x;
+}
+
+int cdemo_orbits(const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT ends, size_t n,
+                 size_t steps)
+{
+    int status = check(x, n, alignof(double));
+    if (status == CDEMO_OK)
+        status = check(ends, n, alignof(double));
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        ends[i] = cdemo_orbit(x[i], steps);
+    return CDEMO_OK;
+}

@@ -131,6 +131,13 @@ int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT ans
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);
 
+/* Where x is after `steps` steps of the logistic map, x -> r * x * (1 - x) with r = 3.7; x from 0 to 1. */
+double cdemo_orbit(double x, size_t steps);
+
+/* The same of x[0..n). Writes ends[0..n). Returns a cdemo_status. */
+int cdemo_orbits(const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT ends, size_t n,
+                 size_t steps);
+
 #ifdef __cplusplus
 }
 #endif

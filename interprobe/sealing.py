@@ -17,6 +17,7 @@ from interprobe import (
     twin_records,
 )
 from interprobe._version import __version__
+from interprobe.call_turns import TURN_FACTS, add_turns, turn_of
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
 from interprobe.findings import Site
@@ -80,6 +81,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         )
     ]
     calls, problems = add_prototypes(recorded, descriptions[0].headers)
+    calls = add_turns(calls, {process.id: process.seconds for process in processes})
     first, about = processes[0], descriptions[0]
     return Trace(
         meta=Meta(
@@ -301,7 +303,8 @@ def _native(record: CopyRecord) -> Native | None:
 
 def _call(process: int, record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> Call:
     site = place(record.place)
-    facts, replays = replay_facts.split(_facts(record.facts, place))
+    lasting = [fact for fact in record.facts if fact.kind not in TURN_FACTS]
+    facts, replays = replay_facts.split(_facts(lasting, place))
     seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
     in_place = replay_choice.typical_seconds(record.count, seconds, longest)
     return Call(
@@ -333,6 +336,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         resident_growth=record.resident_growth,
         facts=facts,
         replays=replay_choice.choose(replays, in_place),
+        turn=turn_of(record, contents),
     )
 
 

@@ -15,6 +15,7 @@ from interprobe.line_records import FunctionLines
 from interprobe.machine import Machine
 from interprobe.prototypes import Prototype
 from interprobe.replays import Replay
+from interprobe.turns import Turn
 
 SCHEMA: Final = "interprobe.trace/1"
 
@@ -129,6 +130,8 @@ class Call(msgspec.Struct, frozen=True):
     prototype: Prototype | None = None
     """The callee's own, from its library's debug information or a header, where that is known."""
     replays: list[Replay] = []
+    turn: Turn | None = None
+    """Of the loop around it; None where that was not sampled, or is too little of the run."""
 
 
 class Borrow(msgspec.Struct, frozen=True):

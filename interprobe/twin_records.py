@@ -10,6 +10,7 @@ import msgspec
 
 from interprobe.layout import Layout
 from interprobe.trace import Borrow, Call, Copy, Fact, Variant
+from interprobe.turns import joined_turns
 
 _Record = TypeVar("_Record")
 
@@ -139,4 +140,5 @@ def joined_call(one: Call, other: Call) -> Call:
         resident_growth=one.resident_growth + other.resident_growth,
         facts=_joined_facts(one.facts, other.facts),
         replays=[*one.replays, *other.replays],
+        turn=joined_turns(one.turn, other.turn),
     )

@@ -86,6 +86,7 @@ cdef extern from "ledger.h":
     const void *ledger_snapshot(ledger *book, size_t *size)
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
+    int ledger_active
 
 cdef extern from "bandwidth.h":
     ctypedef struct bandwidth:
@@ -96,6 +97,11 @@ cdef extern from "bandwidth.h":
 
 cdef extern from "unowned_memory.h":
     void unowned_memory_conclude(ledger *book)
+
+cdef extern from "empty_calls.h":
+    size_t empty_calls_function()
+    double empty_calls_clock()
+    double empty_calls_time(object function, tuple arguments, int repeats) except? -1
 
 cdef extern from "guard_mode.h":
     const char *guard_mode_begin(ledger *book, bint at_start)
@@ -393,3 +399,43 @@ def _initialise_origin():
 
 
 _initialise_origin()
+
+
+def recording():
+    """Whether any ledger is being written."""
+    return ledger_active != 0
+
+
+def empty_function_address():
+    """The address of a C function that does nothing and returns 0, whatever it is given."""
+    return empty_calls_function()
+
+
+def empty_call_seconds(function, tuple arguments not None, int repeats):
+    """Seconds of one call, timed as crossings are, with a crossing's work around it: the median of many.
+
+    To be called from code that is not interprobe's own, while one ledger is written; 0.0 where that is
+    not so.
+
+    Args:
+        function: Called as it is.
+        arguments: What it is called with.
+        repeats: How often, at least once.
+
+    Raises:
+        Exception: What the function raises.
+    """
+    return empty_calls_time(function, arguments, repeats)
+
+
+def clock_seconds():
+    """Seconds that reading the clock adds to a time that is taken with it: the median of many."""
+    return empty_calls_clock()
+
+
+def take_scalars(double first=0, double second=0, double third=0, double fourth=0):
+    """A Cython function that only takes numbers: what a call of one costs without any work."""
+
+
+def take_view(const double[::1] view):
+    """A Cython function that only takes a typed view of an array."""

@@ -2,6 +2,7 @@
 #include "crossings.h"
 
 #include "call_checks.h"
+#include "call_turns.h"
 #include "clock.h"
 #include "frames.h"
 #include "replay.h"
@@ -99,6 +100,7 @@ look_before(crossing *now, const begun_call *call)
 bool
 crossing_begin(crossing *now, const callee *to)
 {
+    uint64_t entered = call_turn_started == 0 ? 0 : clock_ticks();
     position at;
     frames_locate(&at);
     chain_of_thread *chain = chain_of_this_thread();
@@ -172,6 +174,7 @@ crossing_begin(crossing *now, const callee *to)
     now->serial = ++chain->serials;
     now->traits = traits | (now->ticket.is_first ? CALL_FIRST : 0);
     now->looking = 0;
+    now->ends_turn = entered != 0 && call_turn_reach(to, &now->ticket, at.frame, entered);
     if (call_checks_before[now->traits] != 0) {
         const begun_call call = {.to = to,
                                  .serial = now->serial,
@@ -198,6 +201,9 @@ crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
+    if (now->ends_turn) {
+        call_turn_end(now->to, &now->ticket, result == NULL ? 0 : ticks);
+    }
     unsigned traits = now->traits | traits_of_result(result);
     unsigned left = now->looking | call_checks_after[traits];
     for (; left != 0; left &= left - 1) {
@@ -232,6 +238,9 @@ crossing_end(crossing *now, PyObject *result)
     if (all.ticks >= replay_threshold || replay_fed_crossing == now->serial) {
         traits |= gathered.bytes_copied > 0 ? CALL_COPIED : 0;
         replay_consider(now->to, &now->ticket, now->serial, traits, ticks, all);
+    }
+    if (all.count % TURNS_PER_SAMPLE == 0 && result != NULL) {
+        call_turn_begin(&now->ticket);
     }
 }
 

@@ -343,7 +343,7 @@ typedef struct {
     entry_offset place;
     uint32_t padding;
     uint64_t count;
-    int64_t value; /* of the instance in which it is highest */
+    int64_t value; /* of the instance in which it is highest, or a sum */
     int64_t limit; /* of that instance */
 } fact_entry;
 
@@ -353,6 +353,7 @@ typedef struct {
     const char *kind; /* a static string */
     int position, other; /* of arguments, from 0; -1: none */
     int64_t value, limit;
+    bool adds_up; /* `value` is added up, strays left out, and is not the highest one */
     const char *text; /* or NULL; that of the first instance is kept */
     place_id place;   /* or 0 */
 } fact_event;

@@ -30,6 +30,7 @@ from interprobe.trace import (
     Violation,
     load,
 )
+from interprobe.turns import Turn
 
 COUNTS = st.integers(0, 2**48)
 SECONDS = st.floats(0, 1e9)
@@ -181,8 +182,24 @@ FACTS_OF_CALLS = st.builds(
     limit=st.one_of(st.sampled_from([0, 1, 8, 32, 64]), st.integers(-(2**63), 2**63 - 1)),
     text=st.one_of(st.none(), NAMES, st.sampled_from(["signed", "unsigned", "address"])),
 )
+TURNS = st.builds(
+    Turn,
+    samples=st.integers(0, 100),
+    call=SECONDS,
+    between=st.one_of(st.none(), SECONDS),
+    addresses=st.one_of(st.none(), SECONDS),
+    given=st.lists(st.sampled_from(["int", "numpy.float64", "numpy.ndarray", ""]), max_size=3),
+    empty=st.one_of(st.none(), SECONDS),
+    bare=st.one_of(st.none(), SECONDS),
+    loop=st.builds(
+        str.format,
+        st.sampled_from(["", "for x in y:\n    {}", "[{} for i in y]", "while a:\n    {}"]),
+        EXPRESSIONS,
+    ),
+)
 CALLS = st.builds(
     Call,
+    turn=st.one_of(st.none(), TURNS),
     replays=REPLAYS,
     facts=st.lists(FACTS_OF_CALLS, max_size=4),
     process=st.integers(0, 2),
