@@ -190,6 +190,7 @@ typedef struct {
     entry_offset outer[4]; /* in flight before, in this thread, by booking */
     bool is_first;         /* one of the records has not seen a call to its end */
     bool measures_resident;
+    uint64_t ticks_before;    /* of the record's earlier calls, in the first ledger */
     uint64_t resident_before; /* bytes */
 } call_ticket;
 
@@ -302,7 +303,7 @@ typedef struct {
     entry_offset place;
     uint32_t padding;
     uint64_t count;
-    int64_t value; /* of the instance in which it is highest */
+    int64_t value; /* of the instance in which it is highest, or the sum */
     int64_t limit; /* of that instance */
 } fact_entry;
 
@@ -312,6 +313,7 @@ typedef struct {
     const char *kind; /* a static string */
     int position, other; /* of arguments, from 0; -1: none */
     int64_t value, limit;
+    bool adds;        /* the values of all instances add up; else the highest is kept */
     const char *text; /* or NULL; that of the first instance is kept */
     place_id place;   /* or 0 */
 } fact_event;

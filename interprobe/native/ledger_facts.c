@@ -40,7 +40,10 @@ ledger_book_fact(const record_ticket *about, const fact_event *fact)
             continue;
         }
         fact_entry *entry = (fact_entry *)(book->region + *slot);
-        if (entry->count == 0 || fact->value > entry->value) {
+        if (fact->adds) {
+            entry->value += fact->value;
+            entry->limit = fact->limit;
+        } else if (entry->count == 0 || fact->value > entry->value) {
             entry->value = fact->value;
             entry->limit = fact->limit;
         }
