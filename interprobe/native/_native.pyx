@@ -64,8 +64,11 @@ cdef extern from "extension_calls.h":
 cdef extern from "call_history.h":
     void contents_look_fully(bint fully)
 
+cdef extern from "clock.h":
+    unsigned long long clock_hidden_nanoseconds
+
 cdef extern from "replay_mode.h":
-    int replay_mode
+    void replay_choose_mode(int mode)
 
 cdef extern from "refusals.h":
     void refusals_note_unhandled(object exception)
@@ -314,11 +317,15 @@ def look_at_contents(bint fully):
     contents_look_fully(fully)
 
 
+def hidden_seconds():
+    """Seconds that interprobe has taken for itself while the program stood still; in no figure."""
+    return clock_hidden_nanoseconds / 1e9
+
+
 def choose_what_if(int mode):
     """How much is repeated with other arrays to measure what it would gain: 0 nothing, 1 what is
     worth it within the budget, 2 whatever can be."""
-    global replay_mode
-    replay_mode = mode
+    replay_choose_mode(mode)
 
 
 def note_unhandled(exception):

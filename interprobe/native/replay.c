@@ -29,6 +29,10 @@
 enum {
     RECORDS = 1024, /* that are remembered; power of two */
     TRIES = 4,
+    WARMED_UP = 5,
+    LOOK_EVERY = 20, /* milliseconds */
+    MANY_TIMES = 8,
+    PATIENCE = 50000000, /* nanoseconds */
     SPARE_MEMORY = 64 << 20,
 };
 #define SHARE 0.1          /* of the run that replays may take, */
@@ -182,21 +186,27 @@ fork_silently(int *process_file)
 #endif
 }
 
-/* Waits until the child has ended, or its time is up; whether it ended by itself. */
+/* Waits until the child has ended, has made no call for so long, or its time is up; whether it ended by
+ * itself. */
 static bool
-wait_for(pid_t child, int process_file, double nanoseconds, int *status)
+wait_for(pid_t child, int process_file, const replay_report *report, double all, double silent,
+         int *status)
 {
-    uint64_t until = clock_nanoseconds() + (uint64_t)nanoseconds;
+    uint64_t began = clock_nanoseconds(), latest = began;
+    unsigned long calls = 0;
     bool ended = false, interrupted = false;
     while (!ended && !interrupted) {
         uint64_t now = clock_nanoseconds();
-        if (now >= until) {
+        if (report->calls != calls) {
+            calls = report->calls;
+            latest = now;
+        }
+        if ((double)(now - began) > all || (double)(now - latest) > silent) {
             break;
         }
         struct pollfd poll_for = {.fd = process_file, .events = POLLIN};
         if (process_file >= 0) {
-            uint64_t left = (until - now) / 1000000 + 1;
-            interrupted = poll(&poll_for, 1, left > 1000 ? 1000 : (int)left) < 0 && errno == EINTR;
+            interrupted = poll(&poll_for, 1, LOOK_EVERY) < 0 && errno == EINTR;
         } else {
             struct timespec pause = {0, 200000};
             interrupted = nanosleep(&pause, NULL) < 0 && errno == EINTR;
@@ -250,9 +260,11 @@ run(const replay_job *job, replay_report *out)
     if (child < 0) {
         snprintf(out->reason, sizeof out->reason, "no child could be forked: %s", strerror(errno));
     } else {
-        double preparing = (double)memory_wanted(job->call) / 0.2; /* nanoseconds, at 200 MB/s */
-        double allowed = 2 * job->allowance / clock_ticks_per_nanosecond + preparing + forking;
-        bool by_itself = wait_for(child, process_file, allowed, &status);
+        double preparing = (double)memory_wanted(job->call) / 0.5 + forking; /* at 500 MB/s */
+        double all = 1.5 * job->allowance / clock_ticks_per_nanosecond + preparing;
+        double one = (double)job->call->ticks / clock_ticks_per_nanosecond;
+        bool by_itself = wait_for(child, process_file, report, all,
+                                  preparing + PATIENCE + MANY_TIMES * one, &status);
         *out = *report;
         if (!report->is_whole) {
             tell_end(by_itself, status, out);
@@ -280,32 +292,34 @@ name_positions(uint32_t positions, char *out, size_t room)
     }
 }
 
-/* "CHANGE|POSITIONS|CACHE|PASSES|AS_IS|CHANGED|SPEEDUP|LOW|HIGH|REASON", times in nanoseconds. */
+/* "CHANGE|POSITIONS|CACHE|PASSES|AS_IS|CHANGED|SPEEDUP|LOW|HIGH|REASON", times in nanoseconds; for each
+ * state of the caches that was measured. */
 static void
-book(const replay_job *job, const replay_report *report, const record_ticket *about)
+book_change(const replay_job *job, const replay_report *report, int change, cache_state cache)
 {
-    static const char *const caches[] = {"", "warm", "evicted", "either"};
-    for (int i = 0; i < job->count; i++) {
-        const replay_figures *is = &report->figures[i];
-        const char *reason = report->reason[0] ? report->reason : is->reason;
-        bool measured = is->passes > 0 && report->reason[0] == '\0';
-        char positions[80], text[480];
-        name_positions(job->positions[i], positions, sizeof positions);
-        if (measured) {
-            double nanoseconds = 1 / clock_ticks_per_nanosecond;
-            snprintf(text, sizeof text, "%s|%s|%s|%d|%.3f|%.3f|%.5f|%.5f|%.5f|", job->changes[i]->change,
-                     positions, caches[is->cache], is->passes, is->as_is * nanoseconds,
-                     is->changed * nanoseconds, is->speedup, is->low, is->high);
-        } else {
-            snprintf(text, sizeof text, "%s|%s||0||||||%s", job->changes[i]->change, positions, reason);
-        }
-        const fact_event fact = {.kind = what_if_fact,
-                                 .position = __builtin_ctz(job->positions[i]),
-                                 .other = i,
-                                 .value = measured ? is->passes : 0,
-                                 .text = text};
-        ledger_book_fact(about, &fact);
+    static const char *const caches[] = {"warm", "evicted"};
+    const replay_figures *is = &report->figures[change][cache];
+    const char *reason = report->reason[0] ? report->reason : report->reasons[change];
+    bool measured = is->passes > 0 && reason[0] == '\0';
+    char positions[80], text[480];
+    if (!measured && cache != CACHE_WARM) {
+        return;
     }
+    name_positions(job->positions[change], positions, sizeof positions);
+    if (measured) {
+        double nanoseconds = 1 / clock_ticks_per_nanosecond;
+        snprintf(text, sizeof text, "%s|%s|%s|%d|%.3f|%.3f|%.5f|%.5f|%.5f|", job->changes[change]->change,
+                 positions, caches[cache], is->passes, is->as_is * nanoseconds,
+                 is->changed * nanoseconds, is->speedup, is->low, is->high);
+    } else {
+        snprintf(text, sizeof text, "%s|%s||0||||||%s", job->changes[change]->change, positions, reason);
+    }
+    const fact_event fact = {.kind = what_if_fact,
+                             .position = __builtin_ctz(job->positions[change]),
+                             .other = change * CACHE_STATES + (int)cache,
+                             .value = is->passes,
+                             .text = text};
+    ledger_book_fact(&job->call->ticket->record, &fact);
 }
 
 /* --- when --------------------------------------------------------------------------------------- */
@@ -341,7 +355,10 @@ replay(replay_job *job, known_record *known, double left)
         job->allowance = most * clock_ticks_per_nanosecond;
         run(job, &report);
     }
-    book(job, &report, &job->call->ticket->record);
+    for (int i = 0; i < job->count; i++) {
+        book_change(job, &report, i, CACHE_WARM);
+        book_change(job, &report, i, CACHE_EVICTED);
+    }
     known->is_done = true;
 }
 
@@ -363,7 +380,8 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
             layout_read(&call->layouts[i], call->arrays[i]);
         }
     }
-    replay_job job = {.call = call, .in_place = (double)all.ticks / (double)all.count};
+    bool settled = all.count >= WARMED_UP; /* the first calls meet cold memory */
+    replay_job job = {.call = call, .in_place = settled ? (double)all.ticks / (double)all.count : 0};
     find_changes(&job, traits);
     if (job.count > 0) {
         replay(&job, known, unbounded ? MOST_OF_ONE : budget - spent);

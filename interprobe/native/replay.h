@@ -10,21 +10,20 @@ enum {
     REPLAY_REASON = 160,
 };
 
-typedef enum { CACHE_UNKNOWN, CACHE_WARM, CACHE_EVICTED, CACHE_EITHER } cache_state;
+/* The caches before each call: as the call before left them, or without its arrays. */
+typedef enum { CACHE_WARM, CACHE_EVICTED, CACHE_STATES } cache_state;
 
-/* What came of one counterfactual. Ticks are of one call. */
+/* What came of one counterfactual in one state. Ticks are of one call. */
 typedef struct {
     int passes; /* 0: nothing was measured */
-    cache_state cache;
     double as_is, changed;
     double speedup, low, high;
-    char reason[REPLAY_REASON]; /* why nothing was measured */
 } replay_figures;
 
 /* What a child is to do, and, in memory that it shares with its parent, what came of it. */
 typedef struct {
     const ended_call *call;
-    double in_place;  /* ticks of one call, as the program saw it */
+    double in_place;  /* ticks of one call, as the program saw it; 0: not yet well known */
     double allowance; /* ticks that the child may take for timing */
     int count;
     const what_if *changes[REPLAY_CHANGES];
@@ -32,9 +31,11 @@ typedef struct {
 } replay_job;
 
 typedef struct {
-    volatile int is_whole; /* the child came to its end */
+    volatile int is_whole;       /* the child came to its end */
+    volatile unsigned long calls; /* it has made so far: while that rises, it lives */
     char reason[REPLAY_REASON]; /* why nothing at all was measured; "" */
-    replay_figures figures[REPLAY_CHANGES];
+    char reasons[REPLAY_CHANGES][REPLAY_REASON]; /* why one counterfactual was not; "" */
+    replay_figures figures[REPLAY_CHANGES][CACHE_STATES];
 } replay_report;
 
 /* Carries out a job in a child that was just forked, and ends it. */

@@ -1,9 +1,9 @@
 /* The child's part of a replay: makes the other arguments, times both calls in turns, and ends.
  *
  * A kernel can run much faster in the child than in its parent, so that only times of the child are
- * compared with each other. Each is measured where calls follow one another, and, where that does not
- * agree with the time that the program saw, with the arrays' lines taken out of the caches before each
- * call. The first pass is not counted: in it, the pages that the call writes are copied.
+ * compared with each other. Each is measured where calls follow one another, and, unless that agrees
+ * with the time that the program saw, with the arrays' lines taken out of the caches before each call:
+ * the record's own times tell in the end which of both it was. The first pass is not counted: in it, the pages that the call writes are copied.
  */
 #define _GNU_SOURCE
 #include "replay.h"
@@ -36,7 +36,6 @@ enum {
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
 #define AGREES 1.15 /* times this near to each other are the same */
-#define DISAGREES 1.4
 
 typedef struct {
     PyObject *arguments[CALL_ARGUMENTS];
@@ -112,6 +111,7 @@ time_calls(const experiment *now, int which, int calls)
             return -1;
         }
         Py_XSETREF(last, result);
+        now->report->calls++;
     }
     double ticks = (double)(clock_ticks() - began);
     Py_XDECREF(last);
@@ -234,13 +234,13 @@ median(const double *of, int count)
 }
 
 static void
-read_figures(const experiment *now, int which, int passes, cache_state cache, replay_figures *out)
+read_figures(const experiment *now, int which, int passes, replay_figures *out)
 {
     double ratios[PASSES];
     for (int i = 0; i < passes; i++) {
         ratios[i] = now->ticks[0][i] / now->ticks[which][i];
     }
-    *out = (replay_figures){.passes = passes, .cache = cache};
+    *out = (replay_figures){.passes = passes};
     out->as_is = median(now->ticks[0], passes);
     out->changed = median(now->ticks[which], passes);
     out->speedup = median(ratios, passes);
@@ -254,22 +254,6 @@ static double
 distance(double one, double other)
 {
     return one > other ? one / other : other / one;
-}
-
-/* The figures of the state that agrees with what the program saw; of both, where neither does. */
-static void
-choose(replay_figures *warm, const replay_figures *cold, double in_place)
-{
-    double of_warm = distance(warm->as_is, in_place), of_cold = distance(cold->as_is, in_place);
-    replay_figures other = of_cold < of_warm ? *warm : *cold;
-    if (of_cold < of_warm) {
-        *warm = *cold;
-    }
-    if (fmin(of_warm, of_cold) > DISAGREES) {
-        warm->cache = CACHE_EITHER;
-        warm->low = fmin(warm->low, other.low);
-        warm->high = fmax(warm->high, other.high);
-    }
 }
 
 static const char failed[] = "the call fails when it is repeated";
@@ -299,22 +283,20 @@ carry_out(experiment *now)
     }
     double began = (double)clock_ticks(), half = now->job->allowance / 2;
     bool evictable = can_evict(now);
-    int passes = time_all(now, false, began + (evictable ? half : 2 * half));
-    if (passes < FEWEST_PASSES) {
-        leave(now->report, passes < 0 ? failed : "one call takes too long to be repeated");
-    }
-    for (int which = 1; which < now->rows; which++) {
-        read_figures(now, which, passes, CACHE_WARM, &now->report->figures[now->change[which]]);
-    }
-    const replay_figures *first = &now->report->figures[now->change[1]];
-    if (!evictable || distance(first->as_is, now->job->in_place) < AGREES) {
-        return;
-    }
-    passes = time_all(now, true, (double)clock_ticks() + half);
-    for (int which = 1; which < now->rows && passes >= FEWEST_PASSES; which++) {
-        replay_figures cold;
-        read_figures(now, which, passes, CACHE_EVICTED, &cold);
-        choose(&now->report->figures[now->change[which]], &cold, now->job->in_place);
+    for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
+        double until = cache == CACHE_WARM && evictable ? began + half : began + 2 * half;
+        int passes = time_all(now, cache == CACHE_EVICTED, until);
+        if (passes < FEWEST_PASSES && cache == CACHE_WARM) {
+            leave(now->report, passes < 0 ? failed : "one call takes too long to be repeated");
+        }
+        for (int which = 1; which < now->rows && passes >= FEWEST_PASSES; which++) {
+            read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
+        }
+        double as_is = now->report->figures[now->change[1]][CACHE_WARM].as_is;
+        double in_place = now->job->in_place;
+        if (!evictable || (in_place > 0 && distance(as_is, in_place) < AGREES)) {
+            return; /* the caches were as in the program */
+        }
     }
 }
 
@@ -338,7 +320,7 @@ replay_in_child(const replay_job *job, replay_report *report)
     for (int i = 0; i < job->count; i++) {
         why = make_row(job, i, &now.of[now.rows]);
         if (why != NULL) {
-            snprintf(report->figures[i].reason, REPLAY_REASON, "%s", why);
+            snprintf(report->reasons[i], REPLAY_REASON, "%s", why);
         } else {
             now.change[now.rows++] = i;
         }

@@ -59,7 +59,7 @@ PARTS = {
         " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records ledger_guard replay_facts violations",
+        " temporaries twin_records ledger_guard replay_choice replay_facts violations",
         "values native probes sites types_of_C",
         "elftools msgspec numpy pycparser",
     ),
