@@ -65,6 +65,7 @@ def _load() -> ctypes.CDLL:
         ("cdemo_stencil", ctypes.c_int, (doubles, doubles, size, size, double)),
         ("cdemo_records_sum", double, (records, size)),
         ("cdemo_longest_gap", double, (FLOAT_POINTER, size)),
+        ("cdemo_saturation", double, (doubles, double, size)),
         ("cdemo_describe", ctypes.c_char_p, (ctypes.c_int,)),
     ):
         function = getattr(loaded, name)

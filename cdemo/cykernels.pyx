@@ -33,6 +33,7 @@ cdef extern from "kernels.h" nogil:
     )
     double cdemo_records_sum(const cdemo_record *records, size_t n)
     double cdemo_longest_gap(const float *times, size_t n)
+    double cdemo_saturation(const double *x, double half, size_t n)
     const char *cdemo_describe(int status)
 
 
@@ -265,3 +266,25 @@ class AnyTimes:
         """The pointer for ctypes, which keeps the converted array alive during the call."""
         points = np.ascontiguousarray(times, dtype=np.float32)
         return points.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+
+def saturation(const double[::1] x not None, double half) -> float:
+    """Sum of the responses ``x / (half + x)``, as binding sites fill up.
+
+    Args:
+        x: Concentrations, float64, shape (n,), contiguous.
+        half: The concentration, above 0, at which half of the sites are bound.
+
+    Returns:
+        The sum; 0.0 for no concentrations.
+
+    Raises:
+        ValueError: Another dtype or number of dimensions, not contiguous, or misaligned.
+    """
+    cdef const double *first = &x[0] if x.shape[0] > 0 else NULL
+    cdef size_t n = x.shape[0]
+    cdef double responses
+    require_aligned(first, n, CDEMO_ALIGNMENT_OF_DOUBLE)
+    with nogil:
+        responses = cdemo_saturation(first, half, n)
+    return responses

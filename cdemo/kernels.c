@@ -140,6 +140,16 @@ double cdemo_longest_gap(const float *times, size_t n)
     return longest;
 }
 
+double cdemo_saturation(const double *x, double half, size_t n)
+{
+    if (check(x, n, alignof(double)) != CDEMO_OK)
+        return NAN;
+    double responses = 0.0;
+    for (size_t i = 0; i < n; i++)
+        responses += x[i] / (half + x[i]);
+    return responses;
+}
+
 const char *cdemo_describe(int status)
 {
     switch (status) {

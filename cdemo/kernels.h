@@ -100,6 +100,11 @@ double cdemo_records_sum(const struct cdemo_record *records, size_t n);
  * when refused. */
 double cdemo_longest_gap(const float *times, size_t n);
 
+/* Sum of the responses x[i] / (half + x[i]) for i in [0, n): each is 0.5 where x[i] is `half`, and nears
+ * 1 far above it, as binding sites fill up. x[i] and half are concentrations in one unit, half > 0.
+ * Returns 0.0 for n == 0, NaN when refused. */
+double cdemo_saturation(const double *x, double half, size_t n);
+
 /* What a status means, as a static, null-terminated sentence in ASCII that the caller must not
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);
