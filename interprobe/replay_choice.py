@@ -26,27 +26,33 @@ def typical_seconds(count: int, seconds: float, longest: float) -> float:
     return (seconds - longest) / (count - 1) if count > 1 and seconds > longest else seconds / count
 
 
-def choose(replays: Sequence[Replay], in_place: float) -> list[Replay]:
+def choose(
+    replays: Sequence[Replay], in_place: float, *, of_difference: bool = False
+) -> list[Replay]:
     """One replay of each change: in the state whose time as it was is nearest to that in place.
 
     Where neither is near, the interval spans both.
 
     Args:
         replays: Of one record; warm and evicted ones of the same change.
-        in_place: Seconds of one call, as the program saw it.
+        in_place: Seconds of one call, as the program saw it; of one copy, for a copy's record.
+        of_difference: It is a copy's: its time in the child is what the change leaves out.
     """
     by_change: dict[tuple[str, tuple[int, ...]], list[Replay]] = {}
     for each in replays:
         by_change.setdefault((each.change, tuple(each.positions)), []).append(each)
-    return [_chosen(states, in_place) for states in by_change.values()]
+    return [_chosen(states, in_place, of_difference) for states in by_change.values()]
 
 
-def _chosen(states: Sequence[Replay], in_place: float) -> Replay:
-    measured = [each for each in states if each.passes and each.as_is > 0]
+def _chosen(states: Sequence[Replay], in_place: float, of_difference: bool) -> Replay:
+    def seen(replay: Replay) -> float:
+        return replay.as_is - replay.changed if of_difference else replay.as_is
+
+    measured = [each for each in states if each.passes and seen(each) > 0]
     if not measured or in_place <= 0:
         return states[0]
-    nearest = min(measured, key=lambda each: _distance(each.as_is, in_place))
-    if _distance(nearest.as_is, in_place) < DISAGREES or len(measured) == 1:
+    nearest = min(measured, key=lambda each: _distance(seen(each), in_place))
+    if _distance(seen(nearest), in_place) < DISAGREES or len(measured) == 1:
         return nearest
     lows = [each.low for each in measured if each.low is not None]
     highs = [each.high for each in measured if each.high is not None]

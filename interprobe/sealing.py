@@ -257,7 +257,9 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         variants=record.variants,
         repeated=record.repeated,
         facts=facts,
-        replays=replays,
+        replays=replay_choice.choose(
+            replays, contents.seconds(record.ticks) / max(1, record.count), of_difference=True
+        ),
     )
 
 

@@ -152,6 +152,7 @@ look_closer(const record_ticket *ticket, const conversion *done, const copy_key 
     if (!done->existing && !done->asked_for && (key->unmet & ~UNMET_OWNDATA) != 0 &&
         !wants_copy_of_its_own(done)) {
         replay_note_conversion(arrays->source, source->data, arrays->result);
+        replay_note_result(ticket, source, arrays->result);
         converted_blocks_follow(ticket, at, source, result, arrays->source, arrays->result);
     }
 }

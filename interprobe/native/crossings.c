@@ -242,7 +242,7 @@ crossing_end(crossing *now, PyObject *result)
                                : chain->innermost < now->depth - 1 ? OUTER_ENDED
                                                                    : STILL_IN_OUTER;
     calls_so_far all = ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
-    if (all.ticks >= replay_threshold) {
+    if (all.ticks >= replay_threshold || replay_fed_crossing == now->serial) {
         traits |= gathered.bytes_copied > 0 ? CALL_COPIED : 0;
         replay_consider(now->to, &now->ticket, now->serial, traits, ticks, all);
     }

@@ -366,6 +366,9 @@ typedef enum {
     STILL_IN_INNER, /* in a call that began later */
 } call_remainder;
 
+/* Ticks that a copy record's instances have taken in all; 0 where it is in no open ledger. */
+uint64_t ledger_copy_ticks(const record_ticket *of);
+
 /* What a record's calls have taken in all. */
 typedef struct {
     uint64_t ticks, count;

@@ -50,6 +50,7 @@ typedef struct {
     uint64_t next; /* ticks of the record's calls from which on it is looked at again */
 } known_record;
 
+uint64_t replay_fed_crossing;
 static known_record records[RECORDS];
 static double spent; /* nanoseconds */
 
@@ -319,14 +320,19 @@ book_change(const replay_job *job, const replay_report *report, int change, cach
                              .other = change * CACHE_STATES + (int)cache,
                              .value = is->passes,
                              .text = text};
-    ledger_book_fact(&job->call->ticket->record, &fact);
+    const what_if *is_about = job->changes[change];
+    ledger_book_fact(is_about->about == NULL ? &job->call->ticket->record
+                                             : is_about->about(job->call, fact.position),
+                     &fact);
 }
 
 /* --- when --------------------------------------------------------------------------------------- */
 
-static void
+/* Finds the counterfactuals; returns the ticks that conversions before the record's calls have taken. */
+static uint64_t
 find_changes(replay_job *job, unsigned traits)
 {
+    uint64_t ticks = 0;
     for (const what_if *each = what_ifs; each != NULL && job->count < REPLAY_CHANGES; each = each->next) {
         bool concerns = (traits & each->concerns.all) == each->concerns.all &&
                         (each->concerns.any == 0 || (traits & each->concerns.any) != 0);
@@ -334,8 +340,12 @@ find_changes(replay_job *job, unsigned traits)
         if (positions != 0) {
             job->changes[job->count] = each;
             job->positions[job->count++] = positions;
+            if (each->about != NULL) {
+                ticks += ledger_copy_ticks(each->about(job->call, __builtin_ctz(positions)));
+            }
         }
     }
+    return ticks;
 }
 
 static void
@@ -370,8 +380,7 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     double elapsed = elapsed_nanoseconds(book);
     double budget = SHARE * elapsed > AT_LEAST ? SHARE * elapsed : AT_LEAST;
     bool unbounded = replay_mode == REPLAY_ALL;
-    double share = (double)all.ticks / clock_ticks_per_nanosecond / elapsed;
-    if (!unbounded && (share < RECORD_SHARE || spent >= budget)) {
+    if (!unbounded && spent >= budget) {
         return;
     }
     for (int i = 0; i < call->count; i++) {
@@ -382,8 +391,10 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     }
     bool settled = all.count >= WARMED_UP; /* the first calls meet cold memory */
     replay_job job = {.call = call, .in_place = settled ? (double)all.ticks / (double)all.count : 0};
-    find_changes(&job, traits);
-    if (job.count > 0) {
+    uint64_t ticks = all.ticks + find_changes(&job, traits);
+    double share = (double)ticks / clock_ticks_per_nanosecond / elapsed;
+    known->next = 2 * ticks; /* another look when it has cost twice as much */
+    if (job.count > 0 && ticks >= replay_threshold && (unbounded || share >= RECORD_SHARE)) {
         replay(&job, known, unbounded ? MOST_OF_ONE : budget - spent);
     }
     for (int i = 0; i < call->count; i++) {
@@ -400,10 +411,9 @@ replay_consider(const callee *to, const call_ticket *ticket, uint64_t serial, un
         return;
     }
     known_record *known = record_of(&ticket->record.bookings[0]);
-    if (known == NULL || known->is_done || all.ticks < known->next) {
+    if (known == NULL || known->is_done || all.ticks < known->next && replay_fed_crossing != serial) {
         return;
     }
-    known->next = 2 * all.ticks; /* another look when it has cost twice as much */
     int saved = errno;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);

@@ -51,4 +51,13 @@ void replay_consider(const callee *to, const call_ticket *ticket, uint64_t seria
 /* Notes, inside a crossing, that an object among its arguments was converted to `result`. */
 void replay_note_conversion(const void *source, const char *source_data, PyArrayObject *result);
 
+/* --- conversions before a call (what_if_no_conversion.c) ---------------------------------------- */
+
+/* Notes what a conversion has made: it may be an argument of a call to come. */
+void replay_note_result(const record_ticket *copy, const layout *from, PyArrayObject *result);
+
+/* A call that is given such an array is worth a look, whatever its record has cost. By the serial number
+ * of the crossing. GIL held. */
+extern uint64_t replay_fed_crossing;
+
 #endif

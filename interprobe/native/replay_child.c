@@ -39,12 +39,14 @@ enum {
 
 typedef struct {
     PyObject *arguments[CALL_ARGUMENTS];
+    const what_if *converts; /* makes the arrays behind `positions` anew before each call; or NULL */
+    uint32_t positions;
 } row;
 
 typedef struct {
     const replay_job *job;
     replay_report *report;
-    int rows; /* the first is the call as it was */
+    int rows; /* the first is the call with its own arguments */
     row of[REPLAY_CHANGES + 1];
     int change[REPLAY_CHANGES + 1]; /* of the job, by row */
     double ticks[REPLAY_CHANGES + 1][PASSES];
@@ -81,10 +83,13 @@ standing_for(const ended_call *call, int position, PyArrayObject *array)
 static const char *
 make_row(const replay_job *job, int change, row *out)
 {
+    const what_if *is = job->changes[change];
+    out->converts = is->again == NULL ? NULL : is;
+    out->positions = job->positions[change];
     for (int i = 0; i < job->call->count; i++) {
         PyObject *argument = job->call->to->arguments[i];
         if (job->positions[change] & 1u << i) {
-            PyArrayObject *array = job->changes[change]->instead(job->call, i);
+            PyArrayObject *array = (is->again != NULL ? is->again : is->instead)(job->call, i);
             argument = array == NULL ? NULL : standing_for(job->call, i, array);
         }
         if (argument == NULL) {
@@ -98,15 +103,44 @@ make_row(const replay_job *job, int change, row *out)
 
 /* --- time ----------------------------------------------------------------------------------- */
 
+/* One call of a row: a new reference, or NULL. */
+static PyObject *
+call_once(const experiment *now, const row *of)
+{
+    const ended_call *call = now->job->call;
+    if (of->converts == NULL) {
+        return call->to->repeat(call->to, of->arguments);
+    }
+    PyObject *arguments[CALL_ARGUMENTS], *made[2 * CALL_ARGUMENTS], *result = NULL;
+    int count = 0;
+    bool whole = true;
+    memcpy(arguments, of->arguments, sizeof arguments);
+    for (int i = 0; i < call->count && whole; i++) {
+        if (of->positions & 1u << i) {
+            PyArrayObject *array = of->converts->again(call, i);
+            arguments[i] = array == NULL ? NULL : standing_for(call, i, array);
+            whole = arguments[i] != NULL;
+            made[count++] = (PyObject *)array;
+            made[count++] = arguments[i] == (PyObject *)array ? NULL : arguments[i];
+        }
+    }
+    if (whole) {
+        result = call->to->repeat(call->to, arguments);
+    }
+    for (int i = 0; i < count; i++) {
+        Py_XDECREF(made[i]);
+    }
+    return result;
+}
+
 /* Repeats a call; -1 where it fails. Results are let go outside of what is timed, as far as they fit. */
 static double
 time_calls(const experiment *now, int which, int calls)
 {
-    const callee *to = now->job->call->to;
     PyObject *last = NULL;
     uint64_t began = clock_ticks();
     for (int i = 0; i < calls; i++) {
-        PyObject *result = to->repeat(to, now->of[which].arguments);
+        PyObject *result = call_once(now, &now->of[which]);
         if (result == NULL) {
             return -1;
         }
@@ -236,13 +270,16 @@ median(const double *of, int count)
 static void
 read_figures(const experiment *now, int which, int passes, replay_figures *out)
 {
+    bool converts = now->of[which].converts != NULL; /* so that the call with it is as it was */
+    const double *as_is = now->ticks[converts ? which : 0];
+    const double *changed = now->ticks[converts ? 0 : which];
     double ratios[PASSES];
     for (int i = 0; i < passes; i++) {
-        ratios[i] = now->ticks[0][i] / now->ticks[which][i];
+        ratios[i] = as_is[i] / changed[i];
     }
     *out = (replay_figures){.passes = passes};
-    out->as_is = median(now->ticks[0], passes);
-    out->changed = median(now->ticks[which], passes);
+    out->as_is = median(as_is, passes);
+    out->changed = median(changed, passes);
     out->speedup = median(ratios, passes);
     qsort(ratios, (size_t)passes, sizeof *ratios, by_size);
     int outliers = passes / 6; /* on each side: somebody else had the processor */
@@ -292,9 +329,8 @@ carry_out(experiment *now)
         for (int which = 1; which < now->rows && passes >= FEWEST_PASSES; which++) {
             read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
         }
-        double as_is = now->report->figures[now->change[1]][CACHE_WARM].as_is;
-        double in_place = now->job->in_place;
-        if (!evictable || (in_place > 0 && distance(as_is, in_place) < AGREES)) {
+        double as_it_is = median(now->ticks[0], passes), in_place = now->job->in_place;
+        if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
             return; /* the caches were as in the program */
         }
     }
