@@ -164,11 +164,19 @@ def _cause(pairs: list[tuple[Call, Fact, Argument]]) -> str:
         for call, fact, argument in pairs
     )
     example = next((fact.text for _, fact, _ in pairs if fact.text), None)
-    shown = f", such as {example}" if example else ""
+    shown = f", such as {_rounded(example)}" if example else ""
     return (
         f"{listed(parts)}{shown}: so near to zero that a float cannot hold all their digits, and "
         "many processors compute with them in slow steps of their own."
     )
+
+
+def _rounded(number: str) -> str:
+    """A number with two digits: more say nothing here."""
+    try:
+        return f"{float(number):.2g}"
+    except ValueError:
+        return number
 
 
 def _gain_text(calls: list[Call], taken: Cost) -> str:
