@@ -49,8 +49,10 @@ def _chosen(states: Sequence[Replay], in_place: float, of_difference: bool) -> R
         return replay.as_is - replay.changed if of_difference else replay.as_is
 
     measured = [each for each in states if each.passes and seen(each) > 0]
-    if not measured or in_place <= 0:
-        return states[0]
+    if not measured:
+        return max(states, key=lambda each: each.passes)
+    if in_place <= 0:
+        return measured[0]
     nearest = min(measured, key=lambda each: _distance(seen(each), in_place))
     if _distance(seen(nearest), in_place) < DISAGREES or len(measured) == 1:
         return nearest

