@@ -88,7 +88,7 @@ instead(const ended_call *call, int position)
 
 static what_if normal_numbers = {
     .change = "normal-numbers",
-    .concerns = {.all = CALL_LIVE | CALL_LAYOUT},
+    .concerns = {.all = CALL_LAYOUT},
     .applies = applies,
     .instead = instead,
 };
