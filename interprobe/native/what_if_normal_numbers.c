@@ -1,4 +1,4 @@
-/* What if the arrays held zeros where they hold subnormal numbers? */
+/* What if the arrays held no subnormal numbers? Then zeros stand in their place. */
 #include "what_if.h"
 
 #include "subnormals.h"

@@ -4,9 +4,9 @@
 
 Reports native functions whose long calls keep Python's global interpreter lock (the GIL) from
 beginning to end, in programs of which another thread wanted to run meanwhile. Both are seen, not
-guessed: CPython counts how often the lock changes hands, and that did not move during the call; and
-a thread that has waited for longer than `sys.getswitchinterval()` (5 ms) leaves a request, which was
-there when the call ended.
+guessed: CPython counts how often the lock changes hands, and that did not move during the call;
+and a thread that has waited for longer than `sys.getswitchinterval()` (5 ms) leaves a request,
+which was there when the call ended.
 
 ## Why is this bad?
 
@@ -55,7 +55,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from interprobe.findings import Finding, Fix, RecordIndex, Site
+from interprobe.findings import Finding, Fix, RecordIndex, Saving, Site
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Call, Trace
 from interprobe.wording import counted, file_name, seconds_text
@@ -79,7 +79,7 @@ _RELEASES = {
     "Cython": Fix(
         text="Put what computes under `with nogil:`; declare the C functions that it calls "
         "`nogil`, and take typed memoryviews or pointers out of Python objects before.",
-        code="with nogil:\n    result = kernel(&values[0], n)",
+        code="with nogil:\n    result = kernel(pointer, n)",
     ),
     "pybind11": Fix(
         text="Let go of the lock in the function's definition, with "
@@ -121,7 +121,7 @@ def check(trace: Trace) -> Iterator[Finding]:
 
 
 def _of_kind(calls: list[Call], kind: str) -> tuple[int, float]:
-    """How many long calls were so, and the seconds that these took, without calls nested in them."""
+    """How many long calls were so, and the seconds that they took, without nested ones."""
     count, seconds = 0, 0.0
     for call in calls:
         own = call.seconds_self / call.seconds if call.seconds > 0 else 1.0
@@ -152,14 +152,15 @@ def _finding(trace: Trace, indices: list[int]) -> Finding | None:
         user_site=first.user_site,
         site=first.site,
         subject=first.function,
-        cause=f"{first.function} keeps Python's global interpreter lock (GIL) while it computes. In "
-        f"{held:,} of {counted(held + others, 'long call', 'long calls')}, {seconds_text(seconds)} "
-        "in all, no other thread ran any Python code from beginning to end, although one was "
-        "waiting to: threads take turns here instead of running side by side.",
+        cause=f"{first.function} keeps Python's global interpreter lock (GIL) while it computes. "
+        f"In {held:,} of {counted(held + others, 'long call', 'long calls')}, "
+        f"{seconds_text(seconds)} in all, no other thread ran any Python code from beginning "
+        "to end, although one was waiting to: threads take turns here instead of running side by side.",
         evidence=f"{counted(sum(call.count for call in calls), 'call', 'calls')} of "
         f"{first.function}{library}, {held:,} with another thread waiting at the end and no change "
         "of the lock's holder",
         records=[RecordIndex(list="calls", index=index) for index in indices],
         cost=cost,
         fix=Fix(text=f"{release.text} {_OF_OTHERS}", code=release.code),
+        saving=Saving(reason="what the other threads would have done meanwhile is not known"),
     )

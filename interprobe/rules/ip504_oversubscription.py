@@ -10,7 +10,7 @@ CPU affinity and by the quota of its container.
 ## Why is this bad?
 
 Libraries for linear algebra and loops of OpenMP start as many threads as the machine has cores, in
-every process and, with some, for every caller. Four worker processes on four cores then make sixteen
+every process and, with some, for every caller. Four worker processes on four cores then make 16
 threads, and in a container that may use two cores of a machine of 64, one call makes 64. They push
 each other out of the cores and the caches, and where threads wait for each other at the end of each
 step, every step takes as long as the one that was pushed out last.
@@ -45,8 +45,8 @@ workers * threads_of_each <= cores  # True
 
 Calls of 20 ms and more are looked at, and not all of them. The cost is the time that threads stood
 in the queue; what fewer threads gain is not measured, as that needs another run. Threads that end
-before the call does are not counted, nor are those of programs outside of the run: a machine that is
-busy with other things makes threads wait, and is not reported.
+before the call does are not counted, nor are those of programs outside of the run: a machine that
+is busy with other things makes threads wait, and is not reported.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from interprobe.call_arguments import parts_of
-from interprobe.findings import Finding, Fix, RecordIndex, Site
+from interprobe.findings import Finding, Fix, RecordIndex, Saving, Site
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Call, Process, Trace
 from interprobe.wording import counted, file_name, seconds_text
@@ -159,6 +159,8 @@ def _lives_at(process: Process | None, moment: float) -> bool:
 def _finding(trace: Trace, demands: list[Demand]) -> Finding | None:
     """What is said of one place; nothing where there are cores enough, or it is a trifle."""
     together = _at_once(trace, demands)
+    if not together:
+        return None
     threads = sum(demand.threads for demand in together)
     cores = min(demand.cores for demand in together)
     if cores <= 0 or threads < max(_LEAST_EXCESS * cores, cores + 1):
@@ -188,6 +190,7 @@ def _finding(trace: Trace, demands: list[Demand]) -> Finding | None:
         records=[RecordIndex(list="calls", index=demand.index) for demand in demands],
         cost=cost,
         fix=_fix(cores, len(together)),
+        saving=Saving(reason="it takes another run, with fewer threads, to know"),
     )
 
 

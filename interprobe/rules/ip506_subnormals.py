@@ -40,16 +40,16 @@ not np.any((field != 0) & (np.abs(field) < tiny))  # True
 ```
 
 Where the kernel itself makes them, step by step, have its threads take them for zeros:
-`_MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON)` and `_MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON)`
-in C, each thread for itself, and put back what was set at the end; or add a tiny offset, such as 1e-30,
-to a state that decays.
+`_MM_SET_FLUSH_ZERO_MODE(_MM_FLUSH_ZERO_ON)` and
+`_MM_SET_DENORMALS_ZERO_MODE(_MM_DENORMALS_ZERO_ON)` in C, each thread for itself, and put back what
+was set at the end; or add a tiny offset, such as 1e-30, to a state that decays.
 
 ## Limits
 
 How much slower depends on the processor and on the operation: without a measurement the finding
 stays a note. Nothing is reported where the calling thread flushes subnormal numbers already, nor
-where the calls take less than a hundredth of the run. Numbers that a kernel makes and forgets inside
-a call are not seen.
+where the calls take less than a hundredth of the run. Numbers that a kernel makes and forgets
+inside a call are not seen.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ from collections.abc import Iterator
 
 from interprobe.call_arguments import argument_text, array_of, array_text, facts_of
 from interprobe.expressions import Operation
-from interprobe.findings import Cost, Finding, Fix, RecordIndex, Site
+from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Site
 from interprobe.replays import Replay
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Argument, Call, Fact, Trace
@@ -66,9 +66,9 @@ from interprobe.wording import counted, file_name, layout_text, listed, seconds_
 
 CODE = "IP506"
 NAME = "subnormals"
+CHANGES = ("normal-numbers",)
 
 _FACT = "subnormal"
-_CHANGE = "normal-numbers"
 _LEAST_SHARE = 0.01
 _LEAST_GAIN = 1.05
 
@@ -94,20 +94,23 @@ def _subnormal_arguments(call: Call) -> Iterator[tuple[Fact, Argument]]:
 def _measured(call: Call) -> Replay | None:
     """The same call with zeros in their place, where that was measured."""
     for replay in call.replays:
-        if replay.change == _CHANGE and replay.speedup is not None and replay.speedup > 0:
+        if replay.change in CHANGES and replay.speedup is not None and replay.speedup > 0:
             return replay
     return None
 
 
 def _gains_nothing(call: Call) -> bool:
+    """Whether a measurement says so, or does not exclude it."""
     replay = _measured(call)
-    return replay is not None and (replay.speedup or 0.0) < _LEAST_GAIN
+    if replay is None or replay.speedup is None:
+        return False
+    return replay.speedup < _LEAST_GAIN or (replay.low is not None and replay.low <= 1)
 
 
 def _lost_seconds(call: Call) -> float:
-    """What the calls took longer than with zeros: 0 where that is not certain."""
+    """What the calls took longer than with zeros; 0 where that was not measured."""
     replay = _measured(call)
-    if replay is None or replay.speedup is None or (replay.low or 0.0) <= _LEAST_GAIN:
+    if replay is None or replay.speedup is None:
         return 0.0
     return call.seconds * (1 - 1 / replay.speedup)
 
@@ -145,6 +148,7 @@ def _finding(trace: Trace, indices: list[int]) -> Finding | None:
         records=[RecordIndex(list="calls", index=index) for index in indices],
         cost=cost,
         fix=_fix(pairs),
+        saving=None if lost > 0 else _not_measured(calls),
     )
 
 
@@ -184,19 +188,21 @@ def _gain_text(calls: list[Call], taken: Cost) -> str:
     function = calls[0].function
     for call in calls:
         replay = _measured(call)
-        if replay is not None and replay.speedup is not None:
-            verdict = "" if _lost_seconds(call) > 0 else ", which is too close to tell"
+        if replay is not None:
             return (
                 f"Repeated with zeros in their place, a call of {function} took "
-                f"{seconds_text(replay.changed)} instead of {seconds_text(replay.as_is)}{verdict}."
+                f"{seconds_text(replay.changed)} instead of {seconds_text(replay.as_is)}."
             )
-    reasons = (replay.reason for call in calls for replay in call.replays)
-    reason = next((text for text in reasons if text), None)
-    because = f" ({reason})" if reason else ""
-    return (
-        f"How much of the {seconds_text(taken.seconds)} in {function} that costs was not "
-        f"measured{because}."
+    return f"How much of the {seconds_text(taken.seconds)} in {function} that costs is not known."
+
+
+def _not_measured(calls: list[Call]) -> Saving:
+    """Why the gain is not known."""
+    reasons = (
+        replay.reason for call in calls for replay in call.replays if replay.change in CHANGES
     )
+    reason = next((text for text in reasons if text), None)
+    return Saving(reason=reason or "no call was repeated with zeros in their place")
 
 
 def _fix(pairs: list[tuple[Call, Fact, Argument]]) -> Fix:
@@ -215,8 +221,8 @@ def _fix(pairs: list[tuple[Call, Fact, Argument]]) -> Fix:
             lines.append(f"{parts} = {name}.view({name}.real.dtype)")
         lines.append(f"{parts}[np.abs({parts}) < np.finfo({parts}.dtype).tiny] = 0.0")
     return Fix(
-        text="Put zeros where the numbers mean nothing beside the others, before the call. Where the "
-        "kernel makes them itself, step by step, set its threads to take them for zeros "
+        text="Put zeros where the numbers mean nothing beside the others, before the call. Where "
+        "the kernel makes them itself, step by step, set its threads to take them for zeros "
         "(_MM_SET_FLUSH_ZERO_MODE and _MM_SET_DENORMALS_ZERO_MODE in C), or add a tiny offset to "
         "what decays.",
         code="\n".join(dict.fromkeys(lines)),

@@ -1,4 +1,4 @@
-"""IP503 gil-held on real programs: kernels that keep the GIL or not, and threads that want it or not."""
+"""IP503 gil-held on real programs: who keeps the GIL, and who wants it."""
 
 from __future__ import annotations
 

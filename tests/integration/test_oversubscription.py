@@ -21,11 +21,12 @@ library, threads, workers = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
 def work(milliseconds):
     busy_pool = ctypes.CDLL(library)["busy_pool"]
-    busy_pool.argtypes = [ctypes.POINTER(ctypes.c_double), ctypes.c_size_t, ctypes.c_int, ctypes.c_int]
+    doubles = ctypes.POINTER(ctypes.c_double)
+    busy_pool.argtypes = [doubles, ctypes.c_size_t, ctypes.c_int, ctypes.c_int]
     busy_pool.restype = ctypes.c_double
     x = np.ones(1000)
     for _ in range(3):
-        busy_pool(x.ctypes.data_as(ctypes.POINTER(ctypes.c_double)), x.size, milliseconds, threads)
+        busy_pool(x.ctypes.data_as(doubles), x.size, milliseconds, threads)
 
 if workers == 1:
     work(300)

@@ -164,6 +164,6 @@ def test_a_finding_is_what_a_replay_confirms(library: ctypes.CDLL) -> None:
         (found,) = findings(trace)
         assert "Repeated with zeros in their place" in found.cause
         assert found.cost.seconds > 0
-    elif replay.speedup < 1.05:
+    elif replay.speedup < 1.05 or replay.low is None or replay.low <= 1:
         assert findings(trace) == []
     assert x[0] == 1e-310

@@ -1,4 +1,5 @@
-# A kernel that keeps the GIL, and the same without it.
+"""A kernel that keeps the GIL, and the same without it."""
+
 from posix.time cimport CLOCK_MONOTONIC, clock_gettime, timespec
 
 
