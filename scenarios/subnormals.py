@@ -5,7 +5,8 @@ after a while most of the array holds numbers below 2.2e-308, which a double can
 of its digits missing: subnormal numbers. Nothing is wrong with them, but many processors compute
 with them in slow steps of their own, some a hundred times slower, for amounts that mean nothing
 beside the others. The cure is to put zeros in their place, as in
-``x[np.abs(x) < np.finfo(x.dtype).tiny] = 0``, or to have the processor take them for zeros. The sums are the same to the last bit.
+``x[np.abs(x) < np.finfo(x.dtype).tiny] = 0``, or to have the processor take them for zeros. The
+sums are the same to the last bit.
 """
 
 from __future__ import annotations

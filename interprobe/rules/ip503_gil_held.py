@@ -155,7 +155,8 @@ def _finding(trace: Trace, indices: list[int]) -> Finding | None:
         cause=f"{first.function} keeps Python's global interpreter lock (GIL) while it computes. "
         f"In {held:,} of {counted(held + others, 'long call', 'long calls')}, "
         f"{seconds_text(seconds)} in all, no other thread ran any Python code from beginning "
-        "to end, although one was waiting to: threads take turns here instead of running side by side.",
+        "to end, although one was waiting to: threads take turns here instead of running side "
+        "by side.",
         evidence=f"{counted(sum(call.count for call in calls), 'call', 'calls')} of "
         f"{first.function}{library}, {held:,} with another thread waiting at the end and no change "
         "of the lock's holder",
