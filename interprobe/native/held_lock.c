@@ -8,7 +8,7 @@
 #define SHORTEST 1000000 /* ns: what takes less keeps nobody waiting */
 
 /* Calls during which the GIL changed hands not once, and at whose end another thread was waiting for
- * it. `value`: nanoseconds that they took in all, `limit`: those of the latest. */
+ * it. `value`: nanoseconds that they took in all, a sum; `limit`: those of the latest. */
 static const char GIL_HELD[] = "gil-held";
 
 /* Other long calls of a process with several Python threads: the GIL was let go, or nobody wanted it.
