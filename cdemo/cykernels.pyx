@@ -39,6 +39,7 @@ cdef extern from "kernels.h" nogil:
     double cdemo_longest_gap(const float *times, size_t n)
     double cdemo_orbit(double x, size_t steps)
     int cdemo_orbits(const double *x, double *ends, size_t n, size_t steps)
+    double cdemo_saturation(const double *x, double half, size_t n)
     const char *cdemo_describe(int status)
 
 
@@ -401,3 +402,25 @@ def orbits(const double[::1] x not None, double[::1] ends not None, size_t steps
     with nogil:
         status = cdemo_orbits(&x[0], &ends[0], x.shape[0], steps)
     raise_for(status)
+
+
+def saturation(const double[::1] x not None, double half) -> float:
+    """Sum of the responses ``x / (half + x)``, as binding sites fill up.
+
+    Args:
+        x: Concentrations, float64, shape (n,), contiguous.
+        half: The concentration, above 0, at which half of the sites are bound.
+
+    Returns:
+        The sum; 0.0 for no concentrations.
+
+    Raises:
+        ValueError: Another dtype or number of dimensions, not contiguous, or misaligned.
+    """
+    cdef const double *first = &x[0] if x.shape[0] > 0 else NULL
+    cdef size_t n = x.shape[0]
+    cdef double responses
+    require_aligned(first, n, CDEMO_ALIGNMENT_OF_DOUBLE)
+    with nogil:
+        responses = cdemo_saturation(first, half, n)
+    return responses

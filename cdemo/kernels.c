@@ -228,6 +228,16 @@ int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT ans
     return CDEMO_OK;
 }
 
+double cdemo_saturation(const double *x, double half, size_t n)
+{
+    if (check(x, n, alignof(double)) != CDEMO_OK)
+        return NAN;
+    double responses = 0.0;
+    for (size_t i = 0; i < n; i++)
+        responses += x[i] / (half + x[i]);
+    return responses;
+}
+
 const char *cdemo_describe(int status)
 {
     switch (status) {

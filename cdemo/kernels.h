@@ -127,6 +127,11 @@ int cdemo_transpose(const double *CDEMO_RESTRICT source, size_t rows, size_t col
 int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT answers, size_t n,
                  size_t steps, double rate);
 
+/* Sum of the responses x[i] / (half + x[i]) for i in [0, n): each is 0.5 where x[i] is `half`, and nears
+ * 1 far above it, as binding sites fill up. x[i] and half are concentrations in one unit, half > 0.
+ * Returns 0.0 for n == 0, NaN when refused. */
+double cdemo_saturation(const double *x, double half, size_t n);
+
 /* What a status means, as a static, null-terminated sentence in ASCII that the caller must not
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);

@@ -50,7 +50,8 @@ book(const call_ticket *ticket, const char *kind, uint64_t ticks, const char *te
                                  .position = -1,
                                  .other = -1,
                                  .value = (int64_t)ticks,
-                                 .adds_up = true,
+                                 .adds = true,
+                                 .drops_strays = true,
                                  .text = text};
         ledger_book_fact(&ticket->record, &fact);
     }

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#define MILESTONES 1000000 /* ns: a record's time that is worth a look */
+
 enum { CHAIN = 128 }; /* links per thread; the copies of deeper ones count for the deepest link */
 
 /* What a crossing in flight gathers. Not on the C stack: a program that switches stacks (greenlet)
@@ -85,6 +87,15 @@ traits_of_result(PyObject *result)
         return 0;
     }
     return type == &PyTuple_Type || PyArray_Check(result) ? CALL_RETURNS_ARRAYS : 0;
+}
+
+/* Whether the time of a record's calls has passed a power of two: some twenty of its calls do. */
+static inline unsigned
+traits_of_time(uint64_t before, uint64_t ticks)
+{
+    uint64_t after = before + ticks;
+    bool doubled = (before ^ after) > (before & after);
+    return doubled && clock_is_longer(after, MILESTONES) ? CALL_MILESTONE : 0;
 }
 
 static void
@@ -172,6 +183,7 @@ crossing_begin(crossing *now, const callee *to)
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
     now->to = to;
     now->serial = ++chain->serials;
+    traits |= now->ticket.measures_resident ? CALL_LASTING : 0;
     now->traits = traits | (now->ticket.is_first ? CALL_FIRST : 0);
     now->looking = 0;
     now->ends_turn = entered != 0 && call_turn_reach(to, &now->ticket, at.frame, entered);
@@ -205,6 +217,7 @@ crossing_end(crossing *now, PyObject *result)
         call_turn_end(now->to, &now->ticket, result == NULL ? 0 : ticks);
     }
     unsigned traits = now->traits | traits_of_result(result);
+    traits |= traits_of_time(now->ticket.ticks_before, ticks);
     unsigned left = now->looking | call_checks_after[traits];
     for (; left != 0; left &= left - 1) {
         const call_check *check = call_checks[__builtin_ctz(left)];

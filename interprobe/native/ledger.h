@@ -191,6 +191,7 @@ typedef struct {
     entry_offset outer[4]; /* in flight before, in this thread, by booking */
     bool is_first;         /* one of the records has not seen a call to its end */
     bool measures_resident;
+    uint64_t ticks_before;    /* of the record's earlier calls, in the first ledger */
     uint64_t resident_before; /* bytes */
 } call_ticket;
 
@@ -353,7 +354,8 @@ typedef struct {
     const char *kind; /* a static string */
     int position, other; /* of arguments, from 0; -1: none */
     int64_t value, limit;
-    bool adds_up; /* `value` is added up, strays left out, and is not the highest one */
+    bool adds;         /* `value` is added up, and is not the highest one */
+    bool drops_strays; /* with `adds`: instances far beyond the average are left out */
     const char *text; /* or NULL; that of the first instance is kept */
     place_id place;   /* or 0 */
 } fact_event;

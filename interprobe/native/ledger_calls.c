@@ -125,6 +125,7 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     ticket->record.count = 0;
     ticket->is_first = false;
     ticket->measures_resident = false;
+    ticket->ticks_before = 0;
     if (thread_number == 0) {
         thread_number = __atomic_add_fetch(&threads_seen, 1, __ATOMIC_RELAXED);
     }
@@ -145,6 +146,7 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
         }
         call_entry *entry = (call_entry *)(book->region + *slot);
         note_beginning(entry, event);
+        ticket->ticks_before = ticket->record.count == 0 ? entry->ticks : ticket->ticks_before;
         /* A first call, and one after a long one, may be worth a look at its memory. */
         ticket->is_first |= entry->count == 0;
         ticket->measures_resident |= entry->count == 0 || entry->was_long;

@@ -49,11 +49,12 @@ ledger_book_fact(const record_ticket *about, const fact_event *fact)
             continue;
         }
         fact_entry *entry = (fact_entry *)(book->region + *slot);
-        if (fact->adds_up && is_stray(entry, fact->value)) {
+        if (fact->drops_strays && is_stray(entry, fact->value)) {
             continue;
         }
-        if (fact->adds_up) {
+        if (fact->adds) {
             entry->value += fact->value;
+            entry->limit = fact->limit;
         } else if (entry->count == 0 || fact->value > entry->value) {
             entry->value = fact->value;
             entry->limit = fact->limit;

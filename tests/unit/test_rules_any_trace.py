@@ -113,7 +113,9 @@ FACTORS = st.none() | st.floats(0, 1e6)
 REPLAYS = st.lists(
     st.builds(
         Replay,
-        change=st.sampled_from(["conforming", "contiguous", "other-order", "padded", "aligned"]),
+        change=st.sampled_from(
+            ["conforming", "contiguous", "other-order", "padded", "aligned", "normal-numbers"]
+        ),
         positions=st.lists(st.integers(0, 4), max_size=3),
         passes=st.integers(0, 20),
         as_is=SECONDS,
@@ -175,12 +177,15 @@ FACTS_OF_CALLS = st.builds(
         ),
         st.sampled_from(["changed", "changed-read-only", "unchanged", "overlap", "same-memory"]),
         st.sampled_from(["cut", "large-integer", "length-past-array"]),
+        st.sampled_from(["gil-held", "gil-free", "threads-queued", "threads-ran", "subnormal"]),
     ),
     position=st.one_of(st.none(), st.integers(-1, 4)),
     other=st.one_of(st.none(), st.integers(-1, 4)),
     value=st.integers(-(2**63), 2**63 - 1),
     limit=st.one_of(st.sampled_from([0, 1, 8, 32, 64]), st.integers(-(2**63), 2**63 - 1)),
-    text=st.one_of(st.none(), NAMES, st.sampled_from(["signed", "unsigned", "address"])),
+    text=st.one_of(
+        st.none(), NAMES, st.sampled_from(["signed", "unsigned", "address", "ran=1;waited=9"])
+    ),
 )
 TURNS = st.builds(
     Turn,
