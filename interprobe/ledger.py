@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Literal, cast
 
-from interprobe import ledger_guard
+from interprobe import ledger_allocations, ledger_guard
 from interprobe.layout import Layout
 from interprobe.ledger_records import (
     ArgumentRecord,
@@ -30,7 +30,7 @@ _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
 _COPY = struct.Struct("<IIII4QQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
-_CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
+_CALL = struct.Struct("<IIIIIIQQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
@@ -225,6 +225,7 @@ class _Reader:
             bytes_borrowed=values[11],
             bytes_copied=values[12],
             resident_growth=values[14],
+            page_faults=values[15],
             facts=facts,
         )
 
@@ -338,6 +339,7 @@ def read(raw: bytes) -> LedgerContents:
     }
     calls = {}
     offset = header_size
+    large_blocks = []
     while offset < min(used, len(raw)):
         kind, size = _HEAD.unpack_from(raw, offset)
         if kind == 3:
@@ -361,5 +363,14 @@ def read(raw: bytes) -> LedgerContents:
         elif kind == 10 and contents.guard is not None:
             violation = ledger_guard.violation(raw, offset, reader.layout)
             contents.guard.violations += [] if violation is None else [violation]
+        elif kind == 20:
+            large_blocks.append(offset)
+        elif kind == 21:
+            contents.pages = ledger_allocations.pages(raw, offset)
         offset += size
+    contents.allocations = [
+        ledger_allocations.allocation(raw, each, contents.pages.peaks, reader.place)
+        for each in large_blocks
+        if contents.pages is not None
+    ]
     return contents

@@ -86,6 +86,7 @@ class CallRecord(msgspec.Struct, frozen=True):
     bytes_borrowed: int
     bytes_copied: int
     resident_growth: int
+    page_faults: int
     facts: list[FactRecord]
 
 
@@ -115,6 +116,36 @@ class TemporaryRecord(msgspec.Struct, frozen=True):
     count: int
     bytes: int
     ticks: int
+
+
+class AllocationRecord(msgspec.Struct, frozen=True):
+    """Large blocks of array data made at one place: see :class:`interprobe.trace.Allocation`."""
+
+    place: Place | None
+    user_place: Place | None
+    size_class: int
+    """The power of two that the blocks' sizes are not below."""
+    count: int
+    bytes: int
+    largest: int
+    ended: int
+    live_most: int
+    touched_bytes: int
+    looked_at: int
+    kept_largest: int
+    peak_bytes: int
+    passing_bytes: int
+
+
+class PagesRecord(msgspec.Struct, frozen=True):
+    """What fresh memory costs on this machine; times in ticks."""
+
+    peaks: int
+    machine_bytes: int
+    small_ticks: int
+    """Of a MiB; 0: not measured."""
+    huge_ticks: int
+    """The same in blocks that NumPy asks huge pages for."""
 
 
 class MemoryRecord(msgspec.Struct, frozen=True):
@@ -181,6 +212,9 @@ class LedgerContents(msgspec.Struct):
     calls: list[CallRecord] = msgspec.field(default_factory=list)
     borrows: list[BorrowRecord] = msgspec.field(default_factory=list)
     temporaries: list[TemporaryRecord] = msgspec.field(default_factory=list)
+    allocations: list[AllocationRecord] = msgspec.field(default_factory=list)
+    pages: PagesRecord | None = None
+    """None where no large block was made."""
     in_flight: list[CallRecord] = msgspec.field(default_factory=list)
     """Calls that native code is inside of, at most one per thread."""
     guard: GuardRecord | None = None

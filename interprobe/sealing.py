@@ -13,6 +13,7 @@ from interprobe._version import __version__
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
 from interprobe.findings import Site
+from interprobe.large_blocks import allocations_of
 from interprobe.ledger_records import (
     ArgumentRecord,
     BorrowRecord,
@@ -107,6 +108,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         ],
         memory=_memory_of_all(processes),
         temporaries=temporaries_of(ledgers, place),
+        allocations=allocations_of(ledgers, place),
         violations=[
             violation
             for number, contents in enumerate(ledgers)
@@ -309,6 +311,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
+        page_faults=record.page_faults,
         facts=_facts(record.facts, place),
     )
 
@@ -347,4 +350,5 @@ def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -
             for ticks, highest in record.timeline
         ],
         numpy_peak_site=place(record.peak_place) if record.peak_place else None,
+        machine_bytes=(contents.pages.machine_bytes or None) if contents.pages else None,
     )

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from interprobe.allocation_records import Allocation
 from interprobe.findings import Finding, Site
 from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
@@ -145,6 +146,8 @@ class Call(msgspec.Struct, frozen=True):
     """Bytes of copies made while the crossing was in flight."""
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
+    page_faults: int = 0
+    """In the same instances: pages that the thread touched and the kernel had to make first."""
     facts: list[Fact] = []
     returns: Returns | None = None
     argtypes: int | None = None
@@ -263,6 +266,8 @@ class Memory(msgspec.Struct, frozen=True):
     timeline: list[TimelineBin] = []
     numpy_peak_site: Site | None = None
     """The user's line that was running when array data peaked."""
+    machine_bytes: int | None = None
+    """Memory of the machine; None where no large array was made."""
     rss_sampled_peak_bytes: int | None = None
     rss_sampled_peak_site: Site | None = None
 
@@ -315,6 +320,7 @@ class Trace(msgspec.Struct, frozen=True):
     lines: list[FunctionLines] = []
     temporaries: list[Temporary] = []
     violations: list[Violation] = []
+    allocations: list[Allocation] = []
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

@@ -136,5 +136,6 @@ def joined_call(one: Call, other: Call) -> Call:
         bytes_borrowed=one.bytes_borrowed + other.bytes_borrowed,
         bytes_copied=one.bytes_copied + other.bytes_copied,
         resident_growth=one.resident_growth + other.resident_growth,
+        page_faults=one.page_faults + other.page_faults,
         facts=_joined_facts(one.facts, other.facts),
     )

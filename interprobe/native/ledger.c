@@ -133,6 +133,7 @@ ledger_describe(ledger *book, const char *json)
 void
 ledger_seal(ledger *book)
 {
+    region_measure_pages(book);
     region_header(book)->sealed = 1;
 }
 
@@ -140,6 +141,12 @@ const void *
 ledger_snapshot(ledger *book, size_t *size)
 {
     ledger_header *header = region_header(book);
+    bool was_active = book->active;
+    ledger_pause(book); /* what is measured now is no time of the program's */
+    region_measure_pages(book);
+    if (was_active) {
+        ledger_resume(book);
+    }
     header->now_ticks = clock_ticks();
     header->now_nanoseconds = clock_nanoseconds();
     if (book->active) {
@@ -247,7 +254,7 @@ mark_timeline(ledger_header *header, uint64_t now)
 }
 
 uint64_t
-ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
+ledger_allocated(uint64_t serial, uint64_t bytes, bool attached, booked_block *large)
 {
     uint64_t booked = 0;
     newest_block = serial;
@@ -257,13 +264,24 @@ ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
         header->allocations++;
         header->allocated_bytes += bytes;
         header->live_bytes += bytes;
-        if (header->live_bytes > header->peak_bytes) {
+        int booking = -1;
+        if (large != NULL && large->record.count < 4) {
+            int before = large->record.count;
+            region_book_large(ledger_active_books[i], large, &large->record);
+            booking = large->record.count > before ? before : -1;
+        }
+        bool highest = header->live_bytes > header->peak_bytes;
+        if (highest) {
             header->peak_bytes = header->live_bytes;
+            region_count_peak(ledger_active_books[i]);
             if (attached) {
                 position at;
                 frames_locate(&at);
                 header->peak_place = region_place(ledger_active_books[i], at.user ? at.user : at.here);
             }
+        }
+        if (booking >= 0) {
+            large->seen_from[booking] = ledger_active_books[i]->peaks + !highest;
         }
         mark_timeline(header, now);
         booked |= (uint64_t)1 << ledger_active_books[i]->slot;

@@ -24,6 +24,7 @@ enum entry_type {
     ENTRY_TEMPORARY = 7,
     ENTRY_FACT = 8,
     ENTRY_GUARD = 9, ENTRY_VIOLATION = 10, /* guard_records.h */
+    ENTRY_ALLOCATION = 20, ENTRY_PAGES = 21,
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -191,6 +192,7 @@ typedef struct {
     bool is_first;         /* one of the records has not seen a call to its end */
     bool measures_resident;
     uint64_t resident_before; /* bytes */
+    uint64_t faults_before;   /* of this thread */
 } call_ticket;
 
 typedef struct {
@@ -219,6 +221,7 @@ typedef struct {
     uint64_t bytes_copied;
     uint64_t largest; /* bytes lent by the largest instance, whose layouts are kept */
     uint64_t resident_growth; /* bytes of resident memory gained in instances that were measured */
+    uint64_t page_faults; /* in those: of pages that the thread touched and that were not there */
     uint64_t was_long;        /* the last instance took over a millisecond: the next is measured */
     /* Then argument_count argument entries. */
 } call_entry;
@@ -285,6 +288,56 @@ typedef struct {
     uint64_t ended; /* ticks */
 } temporary_event;
 
+#define LARGE_BLOCK (1u << 20) /* bytes: from here on each block is followed from its place to its end */
+
+typedef struct {
+    place_id place; /* where it was allocated; 0: in a thread without the GIL */
+    place_id user_place;
+    uint32_t size_class; /* the power of two that its size is not below */
+    uint32_t padding;
+} allocation_key;
+
+/* Large blocks of array data made at one place. */
+typedef struct {
+    entry_head head;
+    allocation_key key;
+    entry_offset place;
+    entry_offset user_place;
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t largest;
+    uint64_t ended;
+    uint64_t live_bytes;
+    uint64_t live_count;
+    uint64_t live_most;     /* blocks at one time */
+    uint64_t touched_bytes; /* of those that ended: pages that were not there before */
+    uint64_t looked_at;     /* of those that ended: those whose pages the kernel told of */
+    uint64_t kept_largest;  /* block that outlived the expression that made it, among those ended */
+    uint64_t peak;          /* number of the peak that the next two are about: pages_entry.peaks */
+    uint64_t peak_bytes;    /* alive then. Where `peak` is an earlier one: live_bytes */
+    uint64_t passing_bytes; /* of those, what ended inside the expression that made it; else 0 */
+} allocation_entry;
+
+/* One per ledger that has allocation entries. */
+typedef struct {
+    entry_head head;
+    uint64_t peaks; /* how often live_bytes was higher than ever before */
+    uint64_t machine_bytes;
+    uint64_t small_ticks; /* that a MiB of fresh memory costs; 0: not measured */
+    uint64_t huge_ticks;  /* the same for blocks that NumPy asks huge pages for */
+} pages_entry;
+
+/* A large block in the books: taken along from its beginning to its end. */
+typedef struct {
+    uint64_t bytes;
+    uint64_t resident; /* of its pages when it began: fresh_pages.h */
+    place_id here;
+    place_id user;
+    const void *user_frame;
+    record_ticket record;
+    uint64_t seen_from[4]; /* by booking: the first peak at which it was alive */
+} booked_block;
+
 /* What makes two facts one record; compared as bytes. */
 typedef struct {
     uint64_t kind;      /* address of the static name */
@@ -316,7 +369,7 @@ typedef struct {
     place_id place;   /* or 0 */
 } fact_event;
 
-/* All functions below need the GIL, except ledger_allocated and ledger_freed. In a forked
+/* All functions below need the GIL, except those that are called with the lock. In a forked
  * child, ledgers in files go on in files of the child's own; others end. */
 
 typedef struct ledger ledger;
@@ -370,9 +423,17 @@ void ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64
 /* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
  * again at its end, so that a block that outlives a pause is still taken off the right books.
- * `attached`: the GIL is held. */
-uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
+ * `attached`: the GIL is held. `large`: what is kept of a block from LARGE_BLOCK bytes on, to be filled
+ * in; NULL for others. */
+uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached, booked_block *large);
 void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
+
+/* The end of a large block, called as ledger_freed is. `passing`: inside the expression that made it. */
+void ledger_large_freed(const booked_block *large, bool passing);
+
+/* Adds what was found out of a block that ended: the bytes that were touched first while it lived. Called
+ * with the lock, before the block's memory is given back. */
+void ledger_large_touched(const booked_block *large, uint64_t bytes);
 
 /* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
  * stops a ledger take turns. Held for a few instructions, never across Python code. */

@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings layout line_records prototypes replays trace",
+        "_version _location allocation_records findings layout line_records prototypes replays trace",
         "",
         "msgspec",
     ),
@@ -59,7 +59,7 @@ PARTS = {
         " header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records ledger_guard violations",
+        " temporaries twin_records ledger_guard violations ledger_allocations large_blocks",
         "values native probes sites types_of_C",
         "elftools msgspec numpy pycparser",
     ),

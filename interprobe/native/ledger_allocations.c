@@ -1,0 +1,144 @@
+/* Books large blocks of array data by the place that made them, and which of them made the peak.
+ *
+ * What was alive at the highest peak is known without copying the books at each new one: an entry's
+ * live_bytes are those of the peak until the entry changes next, and are put aside just then.
+ */
+#include "ledger_region.h"
+
+#include "fresh_pages.h"
+
+enum { WORTH_MEASURING = 16 << 20 }; /* bytes touched first: what less costs nobody asks */
+
+static entry_offset
+new_allocation(ledger *book, const allocation_key *key)
+{
+    if (book->pages == 0) {
+        book->pages = region_append(book, ENTRY_PAGES, sizeof(pages_entry));
+        if (book->pages == 0) {
+            return 0;
+        }
+        pages_entry *pages = (pages_entry *)(book->region + book->pages);
+        pages->peaks = book->peaks;
+        pages->machine_bytes = pages_machine_bytes();
+    }
+    entry_offset place = region_place(book, key->place);
+    entry_offset user_place = region_place(book, key->user_place);
+    entry_offset offset = region_append(book, ENTRY_ALLOCATION, sizeof(allocation_entry));
+    if (offset != 0) {
+        allocation_entry *entry = (allocation_entry *)(book->region + offset);
+        entry->key = *key;
+        entry->place = place;
+        entry->user_place = user_place;
+    }
+    return offset;
+}
+
+/* Puts aside what was alive at the latest peak, before the entry changes. */
+static void
+keep_peak(const ledger *book, allocation_entry *entry)
+{
+    if (entry->peak != book->peaks) {
+        entry->peak = book->peaks;
+        entry->peak_bytes = entry->live_bytes;
+        entry->passing_bytes = 0;
+    }
+}
+
+void
+region_book_large(ledger *book, const booked_block *large, record_ticket *record)
+{
+    const allocation_key key = {
+        .place = large->here,
+        .user_place = large->user,
+        .size_class = 63u - (uint32_t)__builtin_clzll(large->bytes),
+    };
+    entry_offset *slot = NULL;
+    /* Its tables are rebuilt by threads that hold the GIL alone. */
+    if (large->here != 0) {
+        slot = region_slot(book, &book->allocations, &key, sizeof key);
+    }
+    if (slot != NULL && *slot == 0) {
+        *slot = new_allocation(book, &key);
+        book->allocations.used += *slot != 0;
+    }
+    if (slot == NULL || *slot == 0) {
+        region_header(book)->dropped += large->here != 0;
+        return;
+    }
+    allocation_entry *entry = (allocation_entry *)(book->region + *slot);
+    keep_peak(book, entry);
+    entry->bytes += large->bytes;
+    entry->largest = large->bytes > entry->largest ? large->bytes : entry->largest;
+    entry->live_bytes += large->bytes;
+    entry->live_count++;
+    entry->live_most = entry->live_count > entry->live_most ? entry->live_count : entry->live_most;
+    entry->count++;
+    record_note(record, book, *slot);
+}
+
+void
+ledger_large_freed(const booked_block *large, bool passing)
+{
+    for (int i = 0; i < large->record.count; i++) {
+        ledger *book = record_ledger(&large->record.bookings[i]);
+        if (book == NULL) {
+            continue;
+        }
+        allocation_entry *entry =
+            (allocation_entry *)(book->region + large->record.bookings[i].entry);
+        keep_peak(book, entry);
+        if (passing && large->seen_from[i] <= book->peaks) {
+            entry->passing_bytes += large->bytes;
+        } else if (!passing && large->bytes > entry->kept_largest) {
+            entry->kept_largest = large->bytes;
+        }
+        entry->live_bytes -= large->bytes;
+        entry->live_count--;
+        entry->ended++;
+    }
+}
+
+void
+ledger_large_touched(const booked_block *large, uint64_t bytes)
+{
+    for (int i = 0; i < large->record.count; i++) {
+        ledger *book = record_ledger(&large->record.bookings[i]);
+        if (book != NULL) {
+            allocation_entry *entry =
+                (allocation_entry *)(book->region + large->record.bookings[i].entry);
+            entry->touched_bytes += bytes;
+            entry->looked_at++;
+        }
+    }
+}
+
+/* Bytes that were touched first, in blocks that NumPy asked huge pages for or in the others. */
+static uint64_t
+touched_bytes(const ledger *book, bool huge)
+{
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < book->allocations.size; i++) {
+        if (book->allocations.slots[i] != 0) {
+            const allocation_entry *entry =
+                (const allocation_entry *)(book->region + book->allocations.slots[i]);
+            bool is_huge = (1ull << entry->key.size_class) >= HUGE_PAGES_FROM;
+            bytes += is_huge == huge ? entry->touched_bytes : 0;
+        }
+    }
+    return bytes;
+}
+
+void
+region_measure_pages(ledger *book)
+{
+    if (book->pages == 0) {
+        return;
+    }
+    pages_entry *pages = (pages_entry *)(book->region + book->pages);
+    if (pages->small_ticks == 0 && touched_bytes(book, false) >= WORTH_MEASURING) {
+        pages->small_ticks = pages_ticks_per_mebibyte(false);
+    }
+    if (pages->huge_ticks == 0 && touched_bytes(book, true) >= WORTH_MEASURING) {
+        pages->huge_ticks = pages_ticks_per_mebibyte(true);
+    }
+}
