@@ -142,6 +142,7 @@ class PagesRecord(msgspec.Struct, frozen=True):
 
     peaks: int
     machine_bytes: int
+    held_before: int
     small_ticks: int
     """Of a MiB; 0: not measured."""
     huge_ticks: int

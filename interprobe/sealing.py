@@ -350,5 +350,6 @@ def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -
             for ticks, highest in record.timeline
         ],
         numpy_peak_site=place(record.peak_place) if record.peak_place else None,
+        held_before_bytes=contents.pages.held_before if contents.pages else 0,
         machine_bytes=(contents.pages.machine_bytes or None) if contents.pages else None,
     )

@@ -268,6 +268,9 @@ class Memory(msgspec.Struct, frozen=True):
     """The user's line that was running when array data peaked."""
     machine_bytes: int | None = None
     """Memory of the machine; None where no large array was made."""
+    held_before_bytes: int = 0
+    """What malloc had handed out before the recording began, arrays included: known where large arrays
+    were made."""
     rss_sampled_peak_bytes: int | None = None
     rss_sampled_peak_site: Site | None = None
 

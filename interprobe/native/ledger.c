@@ -1,6 +1,7 @@
 /* Which ledgers are open and which are being written to; their clocks; the books of array data. */
 #include "ledger.h"
 
+#include "c_heap.h"
 #include "clock.h"
 #include "frames.h"
 #include "guard_mode.h"
@@ -58,6 +59,8 @@ ledger_new(const char *path)
         return NULL;
     }
     book->slot = slot;
+    int64_t held = c_heap_bytes_in_use();
+    book->held_before = held > 0 ? (uint64_t)held : 0;
     book->serial = ++ledger_serials;
     ledger_lock();
     book->first_block = newest_block + 1;
@@ -163,6 +166,7 @@ go_on_in_child(ledger *book)
 {
     char path[4096];
     uint64_t parent = region_header(book)->pid;
+    uint64_t inherited = region_header(book)->live_bytes;
     char *shared = book->region;
     int mapped = -1;
     /* Process numbers come again in a long run: then the name is taken. */
@@ -183,6 +187,7 @@ go_on_in_child(ledger *book)
     /* Native code may fork without the GIL, while another thread is rebuilding a table. */
     region_forget(book, frames_thread_attached());
     region_header(book)->parent = parent;
+    book->held_before += inherited;
     book->serial = ++ledger_serials; /* calls that began before the fork are the parent's */
     book->first_block = newest_block + 1;
     book->resumed_ticks = clock_ticks();

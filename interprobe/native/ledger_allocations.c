@@ -20,6 +20,7 @@ new_allocation(ledger *book, const allocation_key *key)
         pages_entry *pages = (pages_entry *)(book->region + book->pages);
         pages->peaks = book->peaks;
         pages->machine_bytes = pages_machine_bytes();
+        pages->held_before = book->held_before;
     }
     entry_offset place = region_place(book, key->place);
     entry_offset user_place = region_place(book, key->user_place);

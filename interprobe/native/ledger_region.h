@@ -17,6 +17,7 @@ struct ledger {
     char *description; /* what ledger_describe was given last, or NULL */
     entry_table copies, calls, borrows, temporaries, facts, allocations;
     entry_offset pages;          /* the ledger's pages_entry; 0: none yet */
+    uint64_t held_before;        /* bytes that malloc had handed out when the ledger was opened */
     uint64_t peaks;              /* how often live_bytes was higher than ever before */
     entry_table strings;         /* by the text's hash */
     entry_offset *place_offsets; /* by place_id; 0: not in this region yet */

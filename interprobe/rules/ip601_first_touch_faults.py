@@ -1,0 +1,187 @@
+"""IP601 first-touch-faults: a line made large arrays again and again, each in memory that was new.
+
+## What it does
+
+Reports lines of your code that allocated arrays of 1 MiB and more at least four times, of which only a
+few lived at one time, where touching their fresh memory took 1 % of the run or more.
+
+## Why is this bad?
+
+`np.add(x, 1)` returns a new array. A large one lies in memory that has no pages yet: at the first touch of
+each page the program stops, and the kernel looks for a page and clears it. When the array is dropped,
+the pages go back, and the next array gets new ones. For cheap arithmetic this takes longer than the
+arithmetic. Memory that is used again has its pages already.
+
+## Example
+
+```python
+import resource
+
+import numpy as np
+
+x = np.ones(8_000_000)
+
+
+def new_pages():
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+
+
+y = np.add(x, 1)
+before = new_pages()
+for _ in range(4):
+    y = np.add(x, 1)  # 64 MB of new memory at each turn
+new_pages() - before < 16  # False: the kernel made pages for each
+```
+
+## Use instead
+
+Make the array once, and let each turn fill it:
+
+```python
+import resource
+
+import numpy as np
+
+x = np.ones(8_000_000)
+
+
+def new_pages():
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_minflt
+
+
+y = np.add(x, 1)
+before = new_pages()
+for _ in range(4):
+    np.add(x, 1, out=y)
+new_pages() - before < 16  # True: the memory is there already
+```
+
+Most functions of NumPy take `out=`. For native code, make the array before the loop and hand over the
+same one at each call. Where a result is put aside for later, an array of its own is right.
+
+## Limits
+
+What a fresh page costs is measured once, after the run, and multiplied by the pages that were touched:
+an estimate. It leaves out that memory used again may still be in the cache. Not reported: arrays that a
+library makes inside, memory that native code allocates by itself, copies and temporaries of expressions
+that other rules report, and guard mode, where all memory is new.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from interprobe.allocation_records import Allocation
+from interprobe.findings import Finding, Fix, RecordIndex, Saving, Severity
+from interprobe.reused_outputs import refilling_code
+from interprobe.shares import measured_cost, severity_of_cost
+from interprobe.trace import Trace
+from interprobe.wording import bytes_text, counted, quoted, seconds_text
+
+CODE = "IP601"
+NAME = "first-touch-faults"
+
+LEAST_COUNT = 4
+"""Arrays that a line makes before one speaks of again and again."""
+LEAST_SHARE = 0.01
+"""Of the run: what costs less is not worth a word."""
+REUSABLE = 4
+"""How many times as many were made as were alive at one time."""
+
+
+def check(trace: Trace) -> Iterator[Finding]:
+    """Yield a finding for each operation of the user's code whose fresh arrays cost a real share."""
+    for index, allocation in enumerate(trace.allocations):
+        if _comes_again(allocation) and not _is_reported_elsewhere(allocation, trace):
+            seconds = _avoidable_seconds(allocation)
+            cost = measured_cost(
+                trace, [allocation.process], seconds, _avoidable(allocation.touched_bytes, allocation)
+            )
+            if cost.share >= LEAST_SHARE:
+                severity = severity_of_cost(cost)
+                yield Finding(
+                    rule=CODE,
+                    name=NAME,
+                    severity=severity,
+                    user_site=allocation.user_site,
+                    site=allocation.site,
+                    subject=" ".join(allocation.site.expression.split()) or "a new array",
+                    cause=_cause(allocation, seconds, cost.share),
+                    evidence=_evidence(allocation),
+                    records=[RecordIndex(list="allocations", index=index)],
+                    cost=cost,
+                    fix=_fix(allocation, severity),
+                    saving=Saving(
+                        seconds=seconds,
+                        method="estimated",
+                        reason="from the memory that was touched first, and what such memory costs "
+                        "on this machine",
+                    ),
+                )
+
+
+def _comes_again(allocation: Allocation) -> bool:
+    """Whether the user's own line made blocks whose memory a later one could have used."""
+    return (
+        allocation.site == allocation.user_site
+        and allocation.ended >= LEAST_COUNT
+        and allocation.live_most * REUSABLE <= allocation.count
+        and allocation.touched_seconds is not None
+    )
+
+
+def _is_reported_elsewhere(allocation: Allocation, trace: Trace) -> bool:
+    """Whether another rule speaks of these very arrays, with a cure that spares them."""
+    here = (allocation.process, allocation.site)
+    if any((each.process, each.site) == here for each in trace.temporaries):
+        return True
+    needless = sum(
+        copy.bytes
+        for copy in trace.copies
+        if (copy.process, copy.site) == here
+        and ((not copy.explicit and copy.kind != "gather") or copy.repeated * 2 >= copy.count)
+    )
+    return needless * 2 >= allocation.bytes
+
+
+def _avoidable(amount: int, allocation: Allocation) -> int:
+    """What of an amount would remain undone if as many arrays as were alive at once were used again."""
+    spare = max(allocation.count - allocation.live_most, 0)
+    return amount * spare // max(allocation.count, 1)
+
+
+def _avoidable_seconds(allocation: Allocation) -> float:
+    spare = max(allocation.count - allocation.live_most, 0)
+    return (allocation.touched_seconds or 0.0) * spare / max(allocation.count, 1)
+
+
+def _cause(allocation: Allocation, seconds: float, share: float) -> str:
+    what = quoted(allocation.site.expression) if allocation.site.expression.strip() else "This line"
+    alive = "one was" if allocation.live_most == 1 else f"{allocation.live_most} were"
+    return (
+        f"{what} made a new array {counted(allocation.count, 'time', 'times')}, of which no more than "
+        f"{alive} in use at once. New memory has no pages: when one is touched for the first time, the "
+        f"kernel has to find it and clear it. That was {bytes_text(allocation.touched_bytes)}, and "
+        f"{seconds_text(seconds)} of it ({share:.0%} of the run) could have been spared by using the "
+        "same memory again."
+    )
+
+
+def _evidence(allocation: Allocation) -> str:
+    seconds = allocation.touched_seconds or 0.0
+    per_megabyte = seconds / max(allocation.touched_bytes / 1e6, 1e-9)
+    return (
+        f"{counted(allocation.count, 'array', 'arrays')} of up to {bytes_text(allocation.nbytes)}, "
+        f"{bytes_text(allocation.bytes)} in all, at most {allocation.live_most} at a time; "
+        f"{bytes_text(allocation.touched_bytes)} touched for the first time, at "
+        f"{seconds_text(per_megabyte)} per MB, measured after the run"
+    )
+
+
+def _fix(allocation: Allocation, severity: Severity) -> Fix:
+    gain = "" if severity is Severity.WARNING else " It gains little here."
+    return Fix(
+        text="Make the array once, before the loop, and have each turn write into it, with `out=` or "
+        f"by handing the same array to native code.{gain}",
+        code=refilling_code(allocation.site),
+    )
