@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import Literal
 
 from interprobe.expressions import parsed
 from interprobe.findings import Site
@@ -53,7 +52,7 @@ def computes_from_arrays(expression: str) -> bool:
     """
     node = _node(expression)
     if isinstance(node, ast.Call):
-        return _numpy_function(node) in ELEMENTWISE
+        return function_of_numpy(node) in ELEMENTWISE
     return isinstance(node, ast.BinOp | ast.UnaryOp | ast.Compare)
 
 
@@ -73,7 +72,7 @@ def refilling_code(site: Site) -> str:
     name = _assigned_name(site, node) or "work"
     try:
         written = ast.unparse(node)
-        again = _again(node, name)
+        again = into_array(node, name)
     except RecursionError:
         return ""
     if again is None:
@@ -82,8 +81,17 @@ def refilling_code(site: Site) -> str:
     return f"{once}\n{again}" if again else once
 
 
-def _again(node: ast.expr, name: str) -> str | None:
-    """What fills the array again; "" where whoever uses it does so; None: not known."""
+def into_array(node: ast.expr, name: str) -> str | None:
+    """An operation as a call that writes its result into an array.
+
+    Args:
+        node: The operation.
+        name: The array's variable.
+
+    Returns:
+        ``np.multiply(a, b, out=name)``; "" where the array is empty, to be filled by whoever uses it;
+        None where the operation has no such form.
+    """
     if isinstance(node, ast.BinOp):
         return _call(type(node.op), [node.left, node.right], name)
     if isinstance(node, ast.UnaryOp):
@@ -92,7 +100,7 @@ def _again(node: ast.expr, name: str) -> str | None:
         return _call(type(node.ops[0]), [node.left, node.comparators[0]], name)
     if not isinstance(node, ast.Call):
         return None
-    function = _numpy_function(node)
+    function = function_of_numpy(node)
     if function in _EMPTY:
         return ""
     if function in _FILLED:
@@ -119,7 +127,7 @@ def _node(expression: str) -> ast.expr | None:
     return statement.value if isinstance(statement, ast.Expr) else None
 
 
-def _numpy_function(node: ast.Call) -> str | Literal[""]:
+def function_of_numpy(node: ast.Call) -> str:
     """``exp`` of ``np.exp(...)``; "" of anything else."""
     function = node.func
     if not isinstance(function, ast.Attribute) or not isinstance(function.value, ast.Name):

@@ -10,7 +10,6 @@
 #include "frames.h"
 #include "guard_blocks.h"
 #include "large_blocks.h"
-#include "ledger.h"
 #include "numpy_api.h"
 #include "probe.h"
 

@@ -2,7 +2,7 @@
 #ifndef INTERPROBE_LARGE_BLOCKS_H
 #define INTERPROBE_LARGE_BLOCKS_H
 
-#include "ledger.h"
+#include "ledger_allocations.h"
 
 /* A block of LARGE_BLOCK bytes or more was allocated and not yet touched by the program. Without the lock.
  * `attached`: the GIL is held. */

@@ -2,7 +2,7 @@
 #ifndef INTERPROBE_LEDGER_REGION_H
 #define INTERPROBE_LEDGER_REGION_H
 
-#include "ledger.h"
+#include "ledger_allocations.h"
 
 #include <string.h>
 

@@ -95,7 +95,10 @@ def check(trace: Trace) -> Iterator[Finding]:
         if _comes_again(allocation) and not _is_reported_elsewhere(allocation, trace):
             seconds = _avoidable_seconds(allocation)
             cost = measured_cost(
-                trace, [allocation.process], seconds, _avoidable(allocation.touched_bytes, allocation)
+                trace,
+                [allocation.process],
+                seconds,
+                _avoidable(allocation.touched_bytes, allocation),
             )
             if cost.share >= LEAST_SHARE:
                 severity = severity_of_cost(cost)

@@ -68,7 +68,8 @@ from dataclasses import dataclass
 
 from interprobe.allocation_records import Allocation
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
-from interprobe.reused_outputs import computes_from_arrays, refilling_code
+from interprobe.reused_outputs import computes_from_arrays
+from interprobe.smaller_peaks import in_place_code, piecewise_code
 from interprobe.trace import Copy, Process, Trace
 from interprobe.wording import bytes_text, counted, listed, quoted
 
@@ -123,9 +124,7 @@ def _peak(trace: Trace, process: Process) -> _Peak:
         if allocation.process == process.id and allocation.site == allocation.user_site
     }
     conversions = {
-        copy.site
-        for copy in trace.copies
-        if copy.process == process.id and _is_conversion(copy)
+        copy.site for copy in trace.copies if copy.process == process.id and _is_conversion(copy)
     }
     needless = {}
     for index, allocation in own.items():
@@ -247,10 +246,11 @@ def _fix(lead: Allocation, peak: _Peak) -> Fix:
     if lead.nbytes >= _BROADCAST * peak.needed:
         return Fix(
             text="Compute it in pieces: a loop over some rows at a time, each written into its part of "
-            "the result, so that what is in between stays small."
+            "the result, so that what is in between stays small.",
+            code=piecewise_code(lead.site),
         )
     return Fix(
         text="Compute in place (`-=`, `*=`) or with `out=` into one array that is used for all steps; "
         "or in pieces, some rows at a time.",
-        code=refilling_code(lead.site),
+        code=in_place_code(lead.site),
     )

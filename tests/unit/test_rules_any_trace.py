@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interprobe import accesses
+from interprobe.allocation_records import Allocation
 from interprobe.analysis import analyse, rules
 from interprobe.findings import Severity, Site
 from interprobe.layout import Layout
@@ -208,6 +209,40 @@ TEMPORARIES = st.builds(
     SITES,
     st.booleans(),
 )
+ALLOCATIONS = st.builds(
+    lambda one, other, inside: msgspec.structs.replace(
+        one, user_site=other if inside else one.site
+    ),
+    st.builds(
+        Allocation,
+        process=st.integers(0, 2),
+        site=SITES,
+        user_site=SITES,
+        count=COUNTS,
+        bytes=COUNTS,
+        nbytes=COUNTS,
+        ended=COUNTS,
+        live_most=st.one_of(st.integers(0, 3), COUNTS),
+        touched_bytes=COUNTS,
+        touched_seconds=st.one_of(st.none(), SECONDS),
+        kept_nbytes=st.one_of(st.just(0), COUNTS),
+        peak_bytes=COUNTS,
+        passing_bytes=st.one_of(st.just(0), COUNTS),
+    ),
+    SITES,
+    st.booleans(),
+)
+MEMORIES = st.builds(
+    Memory,
+    numpy_peak_bytes=COUNTS,
+    numpy_peak_site=st.one_of(st.none(), SITES),
+    rss_peak_bytes=st.one_of(st.just(0), COUNTS),
+    machine_bytes=st.one_of(st.none(), st.just(0), COUNTS),
+    held_before_bytes=st.one_of(st.just(0), COUNTS),
+    timeline=st.just([]),
+    rss_sampled_peak_bytes=st.none(),
+    rss_sampled_peak_site=st.none(),
+)
 VIOLATIONS = st.builds(
     Violation,
     process=st.integers(0, 2),
@@ -234,7 +269,7 @@ PROCESSES = st.builds(
     started=SECONDS,
     seconds=SECONDS,
     exit_status=st.none(),
-    memory=st.just(Memory()),
+    memory=st.one_of(st.just(Memory()), MEMORIES),
 )
 TRACES = st.builds(
     Trace,
@@ -250,6 +285,7 @@ TRACES = st.builds(
     lines=st.just([]),
     temporaries=st.lists(TEMPORARIES, max_size=4),
     violations=st.lists(VIOLATIONS, max_size=3),
+    allocations=st.lists(ALLOCATIONS, max_size=4),
     schema=st.just("interprobe.trace/1"),
 )
 
@@ -265,7 +301,10 @@ def test_findings_point_at_what_the_trace_holds(trace: Trace) -> None:
         assert finding.records
         for record in finding.records:
             place = getattr(trace, record.list)[record.index]
-            if record.list == "temporaries":  # all of a line, each with columns of its own
+            if record.list in {
+                "temporaries",
+                "allocations",
+            }:  # all of a line, each with columns of its own
                 line = (place.user_site.file, place.user_site.line)
                 assert line == (finding.user_site.file, finding.user_site.line)
             elif record.list == "violations":
@@ -285,6 +324,8 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
         assert 0.0 <= finding.cost.share <= 1.0
         if finding.rule.startswith(("IP3", "IP4")):
             assert finding.cost.share == 0.0  # as severe as the evidence is, whatever it costs
+        elif finding.rule == "IP602":  # about memory: what it costs is no time
+            assert finding.cost.share == 0.0
         else:
             worth_it = finding.cost.share >= WARNING_SHARE
             assert finding.severity is (Severity.WARNING if worth_it else Severity.NOTE)
