@@ -69,7 +69,7 @@ class Checkup:
 
 def examine() -> Checkup:
     """Try everything that a recording relies on; what it changes is put back."""
-    recorder = Recorder()
+    recorder = Recorder(what_if="off")
     recorder.start()
     try:
         left_out = probes.left_out()
@@ -113,7 +113,7 @@ def _miscount(work: probes.KnownWork | None) -> str:
     values = np.ones((30, 40))
     # Code of interprobe's own would not be recorded.
     code = compile(work.code, "<known work>", "exec")
-    recorder = Recorder()
+    recorder = Recorder(what_if="off")
     recorder.start()
     try:
         exec(code, {"__name__": "__known_work__", "np": np, "values": values})

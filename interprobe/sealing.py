@@ -8,7 +8,14 @@ from functools import partial
 
 import msgspec
 
-from interprobe import borrowers, description, native_callers, twin_records
+from interprobe import (
+    borrowers,
+    description,
+    native_callers,
+    replay_choice,
+    replay_facts,
+    twin_records,
+)
 from interprobe._version import __version__
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
@@ -232,6 +239,7 @@ class _PlaceNames:
 
 def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
     site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
     return Copy(
         process=process,
         site=site,
@@ -250,7 +258,10 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         nbytes_max=record.nbytes_max,
         variants=record.variants,
         repeated=record.repeated,
-        facts=_facts(record.facts, place),
+        facts=facts,
+        replays=replay_choice.choose(
+            replays, contents.seconds(record.ticks) / max(1, record.count), of_difference=True
+        ),
     )
 
 
@@ -284,6 +295,9 @@ def _native(record: CopyRecord) -> Native | None:
 
 def _call(process: int, record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> Call:
     site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
+    seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
+    in_place = replay_choice.typical_seconds(record.count, seconds, longest)
     return Call(
         process=process,
         site=site,
@@ -304,15 +318,16 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
             for argument in sorted(record.arguments, key=lambda each: each.position)
         ],
         count=record.count,
-        seconds=contents.seconds(record.ticks),
+        seconds=seconds,
         seconds_self=contents.seconds(record.ticks_self),
         seconds_min=contents.seconds(record.ticks_min),
-        seconds_max=contents.seconds(record.ticks_max),
+        seconds_max=longest,
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
         page_faults=record.page_faults,
-        facts=_facts(record.facts, place),
+        facts=facts,
+        replays=replay_choice.choose(replays, in_place),
     )
 
 

@@ -90,6 +90,7 @@ def joined_copy(one: Copy, other: Copy) -> Copy:
         repeated=one.repeated + other.repeated,
         variants=variants if len(variants) > 1 else [],
         facts=_joined_facts(one.facts, other.facts),
+        replays=[*one.replays, *other.replays],
     )
 
 
@@ -138,4 +139,5 @@ def joined_call(one: Call, other: Call) -> Call:
         resident_growth=one.resident_growth + other.resident_growth,
         page_faults=one.page_faults + other.page_faults,
         facts=_joined_facts(one.facts, other.facts),
+        replays=[*one.replays, *other.replays],
     )

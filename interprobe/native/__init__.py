@@ -18,8 +18,10 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        choose_what_if,
         configure_extension_calls,
         current_position,
+        hidden_seconds,
         import_settled,
         install,
         installed,
@@ -51,8 +53,10 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "choose_what_if",
     "configure_extension_calls",
     "current_position",
+    "hidden_seconds",
     "import_settled",
     "install",
     "installed",

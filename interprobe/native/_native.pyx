@@ -64,6 +64,12 @@ cdef extern from "extension_calls.h":
 cdef extern from "call_history.h":
     void contents_look_fully(bint fully)
 
+cdef extern from "clock.h":
+    unsigned long long clock_hidden_nanoseconds
+
+cdef extern from "replay_mode.h":
+    void replay_choose_mode(int mode)
+
 cdef extern from "refusals.h":
     void refusals_note_unhandled(object exception)
 
@@ -309,6 +315,17 @@ def unwatched_extension_functions():
 def look_at_contents(bint fully):
     """Whether every call's arrays are compared in full, before and after, whatever that costs."""
     contents_look_fully(fully)
+
+
+def hidden_seconds():
+    """Seconds that interprobe has taken for itself while the program stood still; in no figure."""
+    return clock_hidden_nanoseconds / 1e9
+
+
+def choose_what_if(int mode):
+    """How much is repeated with other arrays to measure what it would gain: 0 nothing, 1 what is
+    worth it within the budget, 2 whatever can be."""
+    replay_choose_mode(mode)
 
 
 def note_unhandled(exception):

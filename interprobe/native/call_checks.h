@@ -22,6 +22,7 @@ enum call_trait {
     CALL_RAISED = 512,     /* an exception came back */
     CALL_RETURNS_ARRAYS = 1024, /* an array, or a tuple */
     CALL_KINDS = 2048,     /* all combinations of these */
+    CALL_COPIED = 2048,    /* copies were made inside of it; for counterfactuals (what_if.h) alone */
 };
 
 /* A call that is about to begin. Valid while `before` runs. */

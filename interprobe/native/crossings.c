@@ -4,6 +4,7 @@
 #include "call_checks.h"
 #include "clock.h"
 #include "frames.h"
+#include "replay.h"
 #include "thread_local.h"
 
 #include <string.h>
@@ -197,7 +198,8 @@ crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
-    unsigned left = now->looking | call_checks_after[now->traits | traits_of_result(result)];
+    unsigned traits = now->traits | traits_of_result(result);
+    unsigned left = now->looking | call_checks_after[traits];
     for (; left != 0; left &= left - 1) {
         const call_check *check = call_checks[__builtin_ctz(left)];
         check->after(now->to, &now->ticket, ticks, result,
@@ -226,7 +228,11 @@ crossing_end(crossing *now, PyObject *result)
     call_remainder remainder = !in_order ? STILL_IN_INNER
                                : chain->innermost < now->depth - 1 ? OUTER_ENDED
                                                                    : STILL_IN_OUTER;
-    ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
+    calls_so_far all = ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
+    if (all.ticks >= replay_threshold || replay_fed_crossing == now->serial) {
+        traits |= gathered.bytes_copied > 0 ? CALL_COPIED : 0;
+        replay_consider(now->to, &now->ticket, now->serial, traits, ticks, all);
+    }
 }
 
 void

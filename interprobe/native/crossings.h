@@ -39,6 +39,9 @@ typedef struct {
     /* Whether the declaration of this position converts arguments in a way of its own, so that C may get
      * another array than the call was given. NULL: never. */
     bool (*converts)(PyObject *callable, Py_ssize_t position);
+    /* An argument like this one that points to another array's first element: a new reference, or NULL
+     * where it cannot be made; an exception may be set. May run Python code. NULL: never. */
+    PyObject *(*pointing_at)(PyObject *argument, PyArrayObject *array);
     /* Adds the integers in an argument that is no array, and behind it. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
     /* The value of an argument that is a float of the binding's own making; NULL: it has none such. */
@@ -63,6 +66,10 @@ typedef struct callee {
      * Python code. */
     int (*layouts_behind)(PyObject *argument, pointed_layout *out, int room);
     const foreign_binding *foreign; /* NULL: the callee takes Python objects */
+    /* Calls the original function again with other arguments in the places of these: a new reference, or
+     * NULL with an exception. NULL: it cannot be repeated. `repeats` is what that needs to know. */
+    PyObject *(*repeat)(const struct callee *to, PyObject *const *arguments);
+    const void *repeats;
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);

@@ -150,10 +150,23 @@ static const foreign_binding handing_over = {
     .integer_bits = integer_bits,
     .calls_back = ctypes_calls_back,
     .converts = converts,
+    .pointing_at = ctypes_pointing_at,
     .integers_behind = ctypes_integers_behind,
     .float_of = ctypes_float_of,
     .declared_record = declared_record,
 };
+
+static PyObject *
+repeat(const callee *to, PyObject *const *arguments)
+{
+    PyObject *args = PyTuple_New(to->count);
+    for (Py_ssize_t i = 0; args != NULL && i < to->count; i++) {
+        PyTuple_SET_ITEM(args, i, Py_NewRef(arguments[i]));
+    }
+    PyObject *result = args == NULL ? NULL : original_call(to->callable, args, NULL);
+    Py_XDECREF(args);
+    return result;
+}
 
 static PyObject *
 probed_call(PyObject *function, PyObject *args, PyObject *keywords)
@@ -170,6 +183,7 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .array_behind = ctypes_array_behind,
         .layouts_behind = ctypes_layouts_behind,
         .foreign = &handing_over,
+        .repeat = keywords == NULL ? repeat : NULL,
         .resolve = resolve_call,
     };
     crossing now;

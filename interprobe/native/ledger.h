@@ -367,8 +367,17 @@ typedef enum {
     STILL_IN_INNER, /* in a call that began later */
 } call_remainder;
 
-void ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
-                     uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
+/* Ticks that a copy record's instances have taken in all; 0 where it is in no open ledger. */
+uint64_t ledger_copy_ticks(const record_ticket *of);
+
+/* What a record's calls have taken in all. */
+typedef struct {
+    uint64_t ticks, count;
+} calls_so_far;
+
+/* Returns what the first of its records says of all calls; zeros where there is none. */
+calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
+                             uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
 
 /* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
  * stops a ledger take turns. Held for a few instructions, never across Python code. */

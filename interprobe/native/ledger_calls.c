@@ -169,10 +169,11 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     }
 }
 
-void
+calls_so_far
 ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
                 uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied)
 {
+    calls_so_far all = {0, 0};
     uint64_t growth = 0, faults = 0;
     bool was_long = clock_is_longer(ticks, LONG_CALL);
     if (ticket->measures_resident && was_long) {
@@ -205,5 +206,7 @@ ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t en
         entry->page_faults += faults;
         entry->was_long = was_long;
         entry->count++;
+        all = i == 0 ? (calls_so_far){entry->ticks, entry->count} : all;
     }
+    return all;
 }

@@ -114,3 +114,10 @@ ledger_book_copy(const copy_event *event, record_ticket *ticket)
         region_header(book)->last_ticks = event->ended;
     }
 }
+
+uint64_t
+ledger_copy_ticks(const record_ticket *of)
+{
+    const ledger *book = of->count == 0 ? NULL : record_ledger(&of->bookings[0]);
+    return book == NULL ? 0 : ((const copy_entry *)(book->region + of->bookings[0].entry))->ticks;
+}

@@ -12,7 +12,8 @@
 typedef struct {
     const callee *to;
     const call_ticket *ticket;
-    uint64_t ticks; /* that it took */
+    uint64_t serial; /* of the crossing */
+    uint64_t ticks;  /* that it took */
     int count;      /* of its arguments, CALL_ARGUMENTS at most */
     PyArrayObject *arrays[CALL_ARGUMENTS]; /* behind each argument; NULL: no live one */
     layout layouts[CALL_ARGUMENTS];        /* of those arrays */
@@ -27,6 +28,11 @@ typedef struct what_if {
     /* In the child: the array that takes the place of the one behind an argument; a new reference. Same
      * shape and the same values, unless the change is about these. NULL: it cannot be made. */
     PyArrayObject *(*instead)(const ended_call *call, int position);
+    /* Or, where the question is what a conversion before the call costs: makes the array behind an
+     * argument anew, as the program did before the call. Then the call with that is the one as it was. */
+    PyArrayObject *(*again)(const ended_call *call, int position);
+    /* The record that the answer is about; NULL: that of the call. */
+    const record_ticket *(*about)(const ended_call *call, int position);
     struct what_if *next;
 } what_if;
 

@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location allocation_records findings layout line_records prototypes replays trace",
+        "_version _location allocation_records findings layout line_records prototypes replays"
+        " trace",
         "",
         "msgspec",
     ),
@@ -55,11 +56,12 @@ PARTS = {
         "",
     ),
     "recorder": (
-        "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
-        " header_prototypes syntax_types recorder ledger ledger_records"
+        "called_prototypes callee_prototypes contracts what_if debug_entries debug_files"
+        " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records ledger_guard violations ledger_allocations large_blocks",
+        " temporaries twin_records ledger_guard replay_choice replay_facts violations"
+        " ledger_allocations large_blocks",
         "values native probes sites types_of_C",
         "elftools msgspec numpy pycparser",
     ),

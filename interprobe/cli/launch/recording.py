@@ -147,8 +147,11 @@ class ProgramRecording:
         """Add what the launch alone knows: the exit status and the whole program's wall time."""
         from msgspec.structs import replace
 
+        from interprobe import native
+
         # The recording began at the import of NumPy; a share is one of the whole program's time.
-        seconds = max(time.perf_counter() - self._began, trace.meta.seconds)
+        own = native.hidden_seconds()
+        seconds = max(time.perf_counter() - self._began - own, trace.meta.seconds)
         first = replace(trace.processes[0], exit_status=status, seconds=seconds)
         blind_spots = [_NO_NUMPY] if without_numpy else trace.meta.blind_spots
         meta = replace(trace.meta, exit_status=status, seconds=seconds, blind_spots=blind_spots)
