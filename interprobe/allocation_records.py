@@ -1,4 +1,4 @@
-"""Where a run made large blocks of array data, how fresh their memory was, and what of them made the peak."""
+"""Where a run made large blocks of array data, how fresh they were, and what made the peak."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class Allocation(msgspec.Struct, frozen=True):
         touched_bytes: Of those that were freed: bytes of pages that were touched for the first time
             while they lived, so that the kernel had to find and clear them.
         touched_seconds: What memory costs that is fresh in this way, beside memory that is used
-            again: from a measurement on this machine, right after the recording. None: not measured.
+            again: from a measurement on this machine, right after the recording. None: not
+            measured.
         kept_nbytes: Largest block that outlived the expression that made it; 0: none did.
         peak_bytes: Alive when the array data of the process were at their highest.
         passing_bytes: Of these, those that were freed inside the very expression that made them.

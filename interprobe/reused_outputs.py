@@ -31,12 +31,73 @@ _OPERATORS: dict[type[ast.AST], str] = {
     ast.NotEq: "not_equal",
 }
 ELEMENTWISE = frozenset(
-    "absolute abs add arccos arcsin arctan arctan2 ceil conj conjugate copysign cos cosh deg2rad"
-    " divide equal exp exp2 expm1 fabs floor floor_divide fmax fmin fmod greater greater_equal"
-    " heaviside hypot invert isfinite isinf isnan less less_equal log log10 log1p log2 logaddexp"
-    " logical_and logical_not logical_or logical_xor maximum minimum mod multiply negative"
-    " not_equal power rad2deg reciprocal remainder rint sign sin sinh sqrt square subtract tan"
-    " tanh true_divide trunc".split()
+    [
+        "absolute",
+        "abs",
+        "add",
+        "arccos",
+        "arcsin",
+        "arctan",
+        "arctan2",
+        "ceil",
+        "conj",
+        "conjugate",
+        "copysign",
+        "cos",
+        "cosh",
+        "deg2rad",
+        "divide",
+        "equal",
+        "exp",
+        "exp2",
+        "expm1",
+        "fabs",
+        "floor",
+        "floor_divide",
+        "fmax",
+        "fmin",
+        "fmod",
+        "greater",
+        "greater_equal",
+        "heaviside",
+        "hypot",
+        "invert",
+        "isfinite",
+        "isinf",
+        "isnan",
+        "less",
+        "less_equal",
+        "log",
+        "log10",
+        "log1p",
+        "log2",
+        "logaddexp",
+        "logical_and",
+        "logical_not",
+        "logical_or",
+        "logical_xor",
+        "maximum",
+        "minimum",
+        "mod",
+        "multiply",
+        "negative",
+        "not_equal",
+        "power",
+        "rad2deg",
+        "reciprocal",
+        "remainder",
+        "rint",
+        "sign",
+        "sin",
+        "sinh",
+        "sqrt",
+        "square",
+        "subtract",
+        "tan",
+        "tanh",
+        "true_divide",
+        "trunc",
+    ]
 )
 """NumPy's functions that compute an array element by element from others, by the names in use."""
 _OTHERS_WITH_OUTPUT = frozenset({"matmul", "dot", "take", "concatenate", "stack", "outer", "clip"})
@@ -89,8 +150,8 @@ def into_array(node: ast.expr, name: str) -> str | None:
         name: The array's variable.
 
     Returns:
-        ``np.multiply(a, b, out=name)``; "" where the array is empty, to be filled by whoever uses it;
-        None where the operation has no such form.
+        ``np.multiply(a, b, out=name)``; "" where the array is empty, to be filled by whoever uses
+        it; None where the operation has no such form.
     """
     if isinstance(node, ast.BinOp):
         return _call(type(node.op), [node.left, node.right], name)

@@ -1,4 +1,4 @@
-"""Writes an expression as code that needs less memory while it runs: in place, or piece by piece."""
+"""Writes an expression as code that needs less memory while it runs: in place, or in pieces."""
 
 from __future__ import annotations
 

@@ -269,8 +269,8 @@ class Memory(msgspec.Struct, frozen=True):
     machine_bytes: int | None = None
     """Memory of the machine; None where no large array was made."""
     held_before_bytes: int = 0
-    """What malloc had handed out before the recording began, arrays included: known where large arrays
-    were made."""
+    """What malloc had handed out before the recording, arrays included; 0 where no large array was
+    made."""
     rss_sampled_peak_bytes: int | None = None
     rss_sampled_peak_site: Site | None = None
 

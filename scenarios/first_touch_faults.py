@@ -1,10 +1,10 @@
 """Every frame is calibrated into an array of its own, in memory that the kernel has to clear first.
 
-``np.multiply(counts, GAIN)`` returns a new array. A large one gets fresh memory from the system, whose
-pages do not exist yet: the first touch of each stops the program until the kernel has found and cleared
-one. When the frame is dropped the pages go back, and the next frame begins anew. For such cheap
-arithmetic that is a good part of the time. The cure is one array, made before the loop, that each frame
-is calibrated into (``out=calibrated``): the same operation on the same numbers.
+``np.multiply(counts, GAIN)`` returns a new array. A large one gets fresh memory from the system,
+whose pages do not exist yet: the first touch of each stops the program until the kernel has found
+and cleared one. When the frame is dropped the pages go back, and the next frame begins anew. For
+such cheap arithmetic that is a good part of the time. The cure is one array, made before the loop,
+that each frame is calibrated into (``out=calibrated``): the same operation on the same numbers.
 """
 
 from __future__ import annotations

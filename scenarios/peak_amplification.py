@@ -1,10 +1,11 @@
-"""Distances of all pairs by broadcasting: the differences take forty times the memory of the result.
+"""Distances of all pairs by broadcasting: the differences take forty times the result's memory.
 
 ``((spectra[:, None] - spectra) ** 2).sum(axis=-1)`` is one line for all pairs, and computes the
-difference of every pair in every channel before the sum over the channels begins: an array forty times
-as large as the distances, which only the next step reads. What the data themselves take is a fraction of
-it, and the program needs a machine for the peak. The cure computes some rows of the result at a time:
-the same operations on the same numbers, with a piece of the differences in memory that is used again.
+difference of every pair in every channel before the sum over the channels begins: an array forty
+times as large as the distances, which only the next step reads. What the data themselves take is a
+fraction of it, and the program needs a machine for the peak. The cure computes some rows of the
+result at a time: the same operations on the same numbers, with a piece of the differences in
+memory that is used again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ class Inputs:
     """Measured spectra.
 
     Attributes:
-        spectra: float64, shape (n, CHANNELS), n such that the distances of all pairs have the size asked
+        spectra: float64, shape (n, CHANNELS), n such that the distances of all pairs have the size
+        asked
             for.
     """
 

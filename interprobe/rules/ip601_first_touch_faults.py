@@ -2,15 +2,15 @@
 
 ## What it does
 
-Reports lines of your code that allocated arrays of 1 MiB and more at least four times, of which only a
-few lived at one time, where touching their fresh memory took 1 % of the run or more.
+Reports lines of your code that allocated arrays of 1 MiB and more at least four times, of which
+only a few lived at one time, where touching their fresh memory took 1 % of the run or more.
 
 ## Why is this bad?
 
-`np.add(x, 1)` returns a new array. A large one lies in memory that has no pages yet: at the first touch of
-each page the program stops, and the kernel looks for a page and clears it. When the array is dropped,
-the pages go back, and the next array gets new ones. For cheap arithmetic this takes longer than the
-arithmetic. Memory that is used again has its pages already.
+`np.add(x, 1)` returns a new array. A large one lies in memory that has no pages yet: at the first
+touch of each page the program stops, and the kernel looks for a page and clears it. When the array
+is dropped, the pages go back, and the next array gets new ones. For cheap arithmetic this takes
+longer than the arithmetic. Memory that is used again has its pages already.
 
 ## Example
 
@@ -56,15 +56,15 @@ for _ in range(4):
 new_pages() - before < 16  # True: the memory is there already
 ```
 
-Most functions of NumPy take `out=`. For native code, make the array before the loop and hand over the
-same one at each call. Where a result is put aside for later, an array of its own is right.
+Most functions of NumPy take `out=`. For native code, make the array before the loop and hand over
+the same one at each call. Where a result is put aside for later, an array of its own is right.
 
 ## Limits
 
-What a fresh page costs is measured once, after the run, and multiplied by the pages that were touched:
-an estimate. It leaves out that memory used again may still be in the cache. Not reported: arrays that a
-library makes inside, memory that native code allocates by itself, copies and temporaries of expressions
-that other rules report, and guard mode, where all memory is new.
+What a fresh page costs is measured once, after the run, and multiplied by the pages that were
+touched: an estimate. It leaves out that memory used again may still be in the cache. Not reported:
+arrays that a library makes inside, memory that native code allocates by itself, copies and
+temporaries of expressions that other rules report, and guard mode, where all memory is new.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interprobe.allocation_records import Allocation
-from interprobe.findings import Finding, Fix, RecordIndex, Saving, Severity
+from interprobe.findings import Finding, Fix, RecordIndex, Saving
 from interprobe.reused_outputs import refilling_code
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Trace
@@ -90,7 +90,7 @@ REUSABLE = 4
 
 
 def check(trace: Trace) -> Iterator[Finding]:
-    """Yield a finding for each operation of the user's code whose fresh arrays cost a real share."""
+    """Yield a finding for each operation of the user's code whose fresh arrays cost a share."""
     for index, allocation in enumerate(trace.allocations):
         if _comes_again(allocation) and not _is_reported_elsewhere(allocation, trace):
             seconds = _avoidable_seconds(allocation)
@@ -101,11 +101,10 @@ def check(trace: Trace) -> Iterator[Finding]:
                 _avoidable(allocation.touched_bytes, allocation),
             )
             if cost.share >= LEAST_SHARE:
-                severity = severity_of_cost(cost)
                 yield Finding(
                     rule=CODE,
                     name=NAME,
-                    severity=severity,
+                    severity=severity_of_cost(cost),
                     user_site=allocation.user_site,
                     site=allocation.site,
                     subject=" ".join(allocation.site.expression.split()) or "a new array",
@@ -113,7 +112,7 @@ def check(trace: Trace) -> Iterator[Finding]:
                     evidence=_evidence(allocation),
                     records=[RecordIndex(list="allocations", index=index)],
                     cost=cost,
-                    fix=_fix(allocation, severity),
+                    fix=_fix(allocation),
                     saving=Saving(
                         seconds=seconds,
                         method="estimated",
@@ -148,7 +147,7 @@ def _is_reported_elsewhere(allocation: Allocation, trace: Trace) -> bool:
 
 
 def _avoidable(amount: int, allocation: Allocation) -> int:
-    """What of an amount would remain undone if as many arrays as were alive at once were used again."""
+    """What of an amount can be spared: all but that of as many arrays as are needed at once."""
     spare = max(allocation.count - allocation.live_most, 0)
     return amount * spare // max(allocation.count, 1)
 
@@ -162,11 +161,11 @@ def _cause(allocation: Allocation, seconds: float, share: float) -> str:
     what = quoted(allocation.site.expression) if allocation.site.expression.strip() else "This line"
     alive = "one was" if allocation.live_most == 1 else f"{allocation.live_most} were"
     return (
-        f"{what} made a new array {counted(allocation.count, 'time', 'times')}, of which no more than "
-        f"{alive} in use at once. New memory has no pages: when one is touched for the first time, the "
-        f"kernel has to find it and clear it. That was {bytes_text(allocation.touched_bytes)}, and "
-        f"{seconds_text(seconds)} of it ({share:.0%} of the run) could have been spared by using the "
-        "same memory again."
+        f"{what} made a new array {counted(allocation.count, 'time', 'times')}, of which no more "
+        f"than {alive} in use at once. New memory has no pages: at the first touch of each the "
+        f"kernel has to find and clear one: {bytes_text(allocation.touched_bytes)}, and "
+        f"{seconds_text(seconds)} of it ({share:.0%} of the run) could have been spared by using "
+        "the same memory again."
     )
 
 
@@ -181,10 +180,9 @@ def _evidence(allocation: Allocation) -> str:
     )
 
 
-def _fix(allocation: Allocation, severity: Severity) -> Fix:
-    gain = "" if severity is Severity.WARNING else " It gains little here."
+def _fix(allocation: Allocation) -> Fix:
     return Fix(
-        text="Make the array once, before the loop, and have each turn write into it, with `out=` or "
-        f"by handing the same array to native code.{gain}",
+        text="Make the array once, before the loop, and have each turn write into it, with "
+        "`out=` or by handing the same array to native code.",
         code=refilling_code(allocation.site),
     )

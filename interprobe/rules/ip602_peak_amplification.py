@@ -8,10 +8,10 @@ beside them and the expression's result. Peaks below 64 MiB are left alone.
 
 ## Why is this bad?
 
-NumPy computes an expression step by step, and each step's result is a whole array. With broadcasting
-such an array can be far larger than all inputs: `x[:, None] - x` of 10,000 points in the plane has
-200,000,000 elements. The program then needs a machine several times as large as its data, or it is
-stopped in the middle for want of memory.
+NumPy computes an expression step by step, and each step's result is a whole array. With
+broadcasting such an array can be far larger than all inputs: `x[:, None] - x` of 10,000 points in
+the plane has 200,000,000 elements. The program then needs a machine several times as large as its
+data, or it is stopped in the middle for want of memory.
 
 ## Example
 
@@ -49,16 +49,16 @@ tracemalloc.stop()
 peak < 2 * distances.nbytes  # True: the result, and a piece
 ```
 
-Where the arrays in between are as large as the inputs, in-place operators (`-=`, `*=`) and `out=` do it
-too; where they are conversions, keep the data in the dtype and order that is needed, or `del` the
-original.
+Where the arrays in between are as large as the inputs, in-place operators (`-=`, `*=`) and `out=`
+do it too; where they are conversions, keep the data in the dtype and order that is needed, or
+`del` the original.
 
 ## Limits
 
-Array data that NumPy allocated is what counts, blocks of 1 MiB and more. Not seen: memory that native
-code allocates by itself, memory-mapped files. An array that a variable holds counts as needed, however
-little it is. Not reported: what libraries make inside, and arrays of new numbers, such as
-`rng.random(n).sum()`.
+Array data that NumPy allocated is what counts, blocks of 1 MiB and more. Not seen: memory that
+native code allocates by itself, memory-mapped files. An array that a variable holds counts as
+needed, however little it is. Not reported: what libraries make inside, and arrays of new numbers,
+such as `rng.random(n).sum()`.
 """
 
 from __future__ import annotations
@@ -94,9 +94,9 @@ class _Peak:
     """What made the peak of one process.
 
     Attributes:
-        needless: Indices of the allocations, with the bytes of each that lived at the peak without need.
-        highest: Bytes of array data at the peak.
-        needed: Without those, and with the result that was still to come.
+        needless: Indices of the allocations, with the bytes of each that lived at the peak without
+        need. highest: Bytes of array data at the peak. needed: Without those, and with the result
+        that was still to come.
     """
 
     needless: dict[int, int]
@@ -149,7 +149,7 @@ def _is_conversion(copy: Copy) -> bool:
 
 
 def _is_computed(allocation: Allocation, trace: Trace) -> bool:
-    """Whether the blocks hold what an operation computed from arrays: not the program's first data."""
+    """Whether the blocks hold what was computed from arrays: not the program's first data."""
     here = (allocation.process, allocation.site)
     return computes_from_arrays(allocation.site.expression) or any(
         (each.process, each.site) == here for each in trace.temporaries
@@ -240,17 +240,17 @@ def _evidence(trace: Trace, process: Process, indices: list[int], peak: _Peak) -
 def _fix(lead: Allocation, peak: _Peak) -> Fix:
     if lead.passing_bytes == 0:
         return Fix(
-            text="Keep the data in the dtype and order that is needed from the beginning, or `del` the "
-            "original as soon as its conversion is there."
+            text="Keep the data in the dtype and order that is needed from the beginning, or `del` "
+            "the original as soon as its conversion is there."
         )
     if lead.nbytes >= _BROADCAST * peak.needed:
         return Fix(
-            text="Compute it in pieces: a loop over some rows at a time, each written into its part of "
-            "the result, so that what is in between stays small.",
+            text="Compute it in pieces: a loop over some rows at a time, each written into its "
+            "part of the result, so that what is in between stays small.",
             code=piecewise_code(lead.site),
         )
     return Fix(
-        text="Compute in place (`-=`, `*=`) or with `out=` into one array that is used for all steps; "
-        "or in pieces, some rows at a time.",
+        text="Compute in place (`-=`, `*=`) or with `out=` into one array that is used for all "
+        "steps; or in pieces, some rows at a time.",
         code=in_place_code(lead.site),
     )
