@@ -44,6 +44,14 @@ def allocations_of(
     ]
 
 
+def page_fault_seconds(contents: LedgerContents) -> float | None:
+    """What one small page costs at its first touch; None where that was not measured."""
+    pages = contents.pages
+    if pages is None or pages.small_ticks == 0:
+        return None
+    return contents.seconds(pages.small_ticks) * pages.page_bytes / _MEBIBYTE
+
+
 def _touched_seconds(record: AllocationRecord, contents: LedgerContents) -> float | None:
     """What touching fresh pages took, at the rate that was measured for such blocks."""
     if contents.pages is None or record.looked_at == 0:

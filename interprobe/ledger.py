@@ -30,7 +30,7 @@ _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
 _COPY = struct.Struct("<IIII4QQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
-_CALL = struct.Struct("<IIIIIIQQQQQQQQQQQ")
+_CALL = struct.Struct("<IIIIIIQQQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
@@ -226,6 +226,7 @@ class _Reader:
             bytes_copied=values[12],
             resident_growth=values[14],
             page_faults=values[15],
+            faulting=values[16],
             facts=facts,
         )
 

@@ -10,7 +10,7 @@ from interprobe.ledger_records import AllocationRecord, PagesRecord, Place
 _HEAD = struct.Struct("<II")
 _KEY = struct.Struct("<IIII")
 _ALLOCATION = struct.Struct("<II13Q")
-_PAGES = struct.Struct("<5Q")
+_PAGES = struct.Struct("<6Q")
 
 
 def pages(raw: bytes, offset: int) -> PagesRecord:

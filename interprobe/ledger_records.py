@@ -87,6 +87,7 @@ class CallRecord(msgspec.Struct, frozen=True):
     bytes_copied: int
     resident_growth: int
     page_faults: int
+    faulting: int
     facts: list[FactRecord]
 
 
@@ -142,6 +143,7 @@ class PagesRecord(msgspec.Struct, frozen=True):
 
     peaks: int
     machine_bytes: int
+    page_bytes: int
     held_before: int
     small_ticks: int
     """Of a MiB; 0: not measured."""

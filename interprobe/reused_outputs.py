@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 
 from interprobe.expressions import parsed
 from interprobe.findings import Site
@@ -30,6 +31,16 @@ _OPERATORS: dict[type[ast.AST], str] = {
     ast.Eq: "equal",
     ast.NotEq: "not_equal",
 }
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A line that puts a value into one target."""
+
+    target: ast.expr
+    value: ast.expr
+
+
 ELEMENTWISE = frozenset(
     [
         "absolute",
@@ -188,6 +199,17 @@ def _node(expression: str) -> ast.expr | None:
     return statement.value if isinstance(statement, ast.Expr) else None
 
 
+def assignment_on(site: Site) -> Assignment | None:
+    """The assignment that the line of a place consists of; None where it is something else."""
+    tree = parsed(site.source.strip())
+    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
+    if isinstance(statement, ast.AnnAssign) and statement.value is not None:
+        return Assignment(statement.target, statement.value)
+    if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
+        return Assignment(statement.targets[0], statement.value)
+    return None
+
+
 def function_of_numpy(node: ast.Call) -> str:
     """``exp`` of ``np.exp(...)``; "" of anything else."""
     function = node.func
@@ -198,10 +220,7 @@ def function_of_numpy(node: ast.Call) -> str:
 
 def _assigned_name(site: Site, node: ast.expr) -> str | None:
     """The variable that the line puts the array into, where it does nothing else."""
-    tree = parsed(site.source.strip())
-    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
-    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
+    statement = assignment_on(site)
+    if statement is None or not isinstance(statement.target, ast.Name):
         return None
-    target = statement.targets[0]
-    same = ast.dump(statement.value) == ast.dump(node)
-    return target.id if same and isinstance(target, ast.Name) else None
+    return statement.target.id if ast.dump(statement.value) == ast.dump(node) else None

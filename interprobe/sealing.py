@@ -11,6 +11,7 @@ import msgspec
 from interprobe import (
     borrowers,
     description,
+    large_blocks,
     native_callers,
     replay_choice,
     replay_facts,
@@ -20,7 +21,6 @@ from interprobe._version import __version__
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
 from interprobe.findings import Site
-from interprobe.large_blocks import allocations_of
 from interprobe.ledger_records import (
     ArgumentRecord,
     BorrowRecord,
@@ -115,7 +115,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         ],
         memory=_memory_of_all(processes),
         temporaries=temporaries_of(ledgers, place),
-        allocations=allocations_of(ledgers, place),
+        allocations=large_blocks.allocations_of(ledgers, place),
         violations=[
             violation
             for number, contents in enumerate(ledgers)
@@ -326,6 +326,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
         page_faults=record.page_faults,
+        faulting=record.faulting,
         facts=facts,
         replays=replay_choice.choose(replays, in_place),
     )
@@ -365,6 +366,7 @@ def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -
             for ticks, highest in record.timeline
         ],
         numpy_peak_site=place(record.peak_place) if record.peak_place else None,
+        page_fault_seconds=large_blocks.page_fault_seconds(contents),
         held_before_bytes=contents.pages.held_before if contents.pages else 0,
         machine_bytes=(contents.pages.machine_bytes or None) if contents.pages else None,
     )

@@ -7,7 +7,7 @@ import copy
 
 from interprobe.expressions import parsed
 from interprobe.findings import Site
-from interprobe.reused_outputs import ELEMENTWISE, function_of_numpy, into_array
+from interprobe.reused_outputs import ELEMENTWISE, assignment_on, function_of_numpy, into_array
 
 _PIECES = 64
 
@@ -22,7 +22,7 @@ def in_place_code(site: Site) -> str:
         ``y = a * b``, and below it ``np.sqrt(y, out=y)``; "" where the line does not show how.
     """
     made = _expression(site.expression)
-    statement = _assignment(site)
+    statement = assignment_on(site)
     if made is None or statement is None or isinstance(made, ast.Name):
         return ""
     try:
@@ -35,7 +35,7 @@ def in_place_code(site: Site) -> str:
         if len(readers) != 1 or not isinstance(readers[0], ast.expr):
             return ""
         reader = readers[0]
-        target = statement.targets[0]
+        target = statement.target
         whole = reader is statement.value and isinstance(target, ast.Name)
         name = target.id if whole and isinstance(target, ast.Name) else "work"
         again = into_array(_with_name(reader, wanted, name), name)
@@ -53,7 +53,7 @@ def piecewise_code(site: Site) -> str:
     Returns:
         The line with ``x`` in pieces; "" where it is not certain that the pieces make up the whole.
     """
-    statement = _assignment(site)
+    statement = assignment_on(site)
     if statement is None:
         return ""
     try:
@@ -65,7 +65,7 @@ def piecewise_code(site: Site) -> str:
         for node in spread:
             if isinstance(node, ast.Subscript):
                 node.value = ast.Name("rows", ast.Load())
-        target = ast.unparse(statement.targets[0])
+        target = ast.unparse(statement.target)
         return (
             f"{target} = np.concatenate(\n    [\n        {ast.unparse(value)}\n"
             f"        for rows in np.array_split({names.pop()}, {_PIECES})\n    ]\n)"
@@ -78,14 +78,6 @@ def _expression(text: str) -> ast.expr | None:
     tree = parsed(text)
     statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     return statement.value if isinstance(statement, ast.Expr) else None
-
-
-def _assignment(site: Site) -> ast.Assign | None:
-    tree = parsed(site.source.strip())
-    statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
-    if not isinstance(statement, ast.Assign) or len(statement.targets) != 1:
-        return None
-    return statement
 
 
 class _Renaming(ast.NodeTransformer):

@@ -147,7 +147,9 @@ class Call(msgspec.Struct, frozen=True):
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
     page_faults: int = 0
-    """In the same instances: pages that the thread touched and the kernel had to make first."""
+    """In the same instances: how often the thread touched a page that the kernel had to make."""
+    faulting: int = 0
+    """Instances with 256 such page faults and more."""
     facts: list[Fact] = []
     returns: Returns | None = None
     argtypes: int | None = None
@@ -268,6 +270,8 @@ class Memory(msgspec.Struct, frozen=True):
     """The user's line that was running when array data peaked."""
     machine_bytes: int | None = None
     """Memory of the machine; None where no large array was made."""
+    page_fault_seconds: float | None = None
+    """What one page costs at its first touch: measured after a recording that saw many."""
     held_before_bytes: int = 0
     """What malloc had handed out before the recording, arrays included; 0 where no large array was
     made."""

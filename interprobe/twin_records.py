@@ -138,6 +138,7 @@ def joined_call(one: Call, other: Call) -> Call:
         bytes_copied=one.bytes_copied + other.bytes_copied,
         resident_growth=one.resident_growth + other.resident_growth,
         page_faults=one.page_faults + other.page_faults,
+        faulting=one.faulting + other.faulting,
         facts=_joined_facts(one.facts, other.facts),
         replays=[*one.replays, *other.replays],
     )

@@ -130,6 +130,12 @@ pages_ticks_per_mebibyte(bool huge)
 }
 
 uint64_t
+pages_bytes(void)
+{
+    return page_size();
+}
+
+uint64_t
 pages_machine_bytes(void)
 {
     long pages = sysconf(_SC_PHYS_PAGES);

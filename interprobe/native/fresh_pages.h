@@ -19,6 +19,9 @@ uint64_t pages_resident(const void *data, uint64_t bytes);
  * milliseconds: for the time after a recording. */
 uint64_t pages_ticks_per_mebibyte(bool huge);
 
+/* Bytes of a small page. */
+uint64_t pages_bytes(void);
+
 /* Bytes of the machine's memory; 0 where that is not known. */
 uint64_t pages_machine_bytes(void);
 

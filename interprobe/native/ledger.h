@@ -222,6 +222,7 @@ typedef struct {
     uint64_t largest; /* bytes lent by the largest instance, whose layouts are kept */
     uint64_t resident_growth; /* bytes of resident memory gained in instances that were measured */
     uint64_t page_faults; /* in those: of pages that the thread touched and that were not there */
+    uint64_t faulting;    /* instances with 256 of these and more */
     uint64_t was_long;        /* the last instance took over a millisecond: the next is measured */
     /* Then argument_count argument entries. */
 } call_entry;

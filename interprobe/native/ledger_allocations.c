@@ -9,18 +9,29 @@
 
 enum { WORTH_MEASURING = 16 << 20 }; /* bytes touched first: what less costs nobody asks */
 
-static entry_offset
-new_allocation(ledger *book, const allocation_key *key)
+/* The ledger's entry about pages, made at first sight; NULL where there is no room. */
+static pages_entry *
+pages_of(ledger *book)
 {
     if (book->pages == 0) {
         book->pages = region_append(book, ENTRY_PAGES, sizeof(pages_entry));
         if (book->pages == 0) {
-            return 0;
+            return NULL;
         }
         pages_entry *pages = (pages_entry *)(book->region + book->pages);
         pages->peaks = book->peaks;
         pages->machine_bytes = pages_machine_bytes();
+        pages->page_bytes = pages_bytes();
         pages->held_before = book->held_before;
+    }
+    return (pages_entry *)(book->region + book->pages);
+}
+
+static entry_offset
+new_allocation(ledger *book, const allocation_key *key)
+{
+    if (pages_of(book) == NULL) {
+        return 0;
     }
     entry_offset place = region_place(book, key->place);
     entry_offset user_place = region_place(book, key->user_place);
@@ -129,17 +140,33 @@ touched_bytes(const ledger *book, bool huge)
     return bytes;
 }
 
+/* Bytes of the pages that calls touched first, where these were measured. */
+static uint64_t
+faulted_bytes(const ledger *book)
+{
+    uint64_t faults = 0;
+    for (uint32_t i = 0; i < book->calls.size; i++) {
+        if (book->calls.slots[i] != 0) {
+            faults += ((const call_entry *)(book->region + book->calls.slots[i]))->page_faults;
+        }
+    }
+    return faults * pages_bytes();
+}
+
 void
 region_measure_pages(ledger *book)
 {
-    if (book->pages == 0) {
+    bool small = touched_bytes(book, false) >= WORTH_MEASURING ||
+                 faulted_bytes(book) >= WORTH_MEASURING;
+    bool huge = touched_bytes(book, true) >= WORTH_MEASURING;
+    pages_entry *pages = small || huge ? pages_of(book) : NULL;
+    if (pages == NULL) {
         return;
     }
-    pages_entry *pages = (pages_entry *)(book->region + book->pages);
-    if (pages->small_ticks == 0 && touched_bytes(book, false) >= WORTH_MEASURING) {
+    if (small && pages->small_ticks == 0) {
         pages->small_ticks = pages_ticks_per_mebibyte(false);
     }
-    if (pages->huge_ticks == 0 && touched_bytes(book, true) >= WORTH_MEASURING) {
+    if (huge && pages->huge_ticks == 0) {
         pages->huge_ticks = pages_ticks_per_mebibyte(true);
     }
 }

@@ -39,6 +39,7 @@ typedef struct {
     entry_head head;
     uint64_t peaks; /* how often live_bytes was higher than ever before */
     uint64_t machine_bytes;
+    uint64_t page_bytes;
     uint64_t held_before; /* bytes that malloc had handed out when the ledger was opened */
     uint64_t small_ticks; /* that a MiB of fresh memory costs; 0: not measured */
     uint64_t huge_ticks;  /* the same for blocks that NumPy asks huge pages for */

@@ -12,6 +12,8 @@
 
 #define LONG_CALL 1000000 /* ns: from here on a record's calls have their resident memory measured */
 
+#define FAULTING 256 /* page faults: a MiB of fresh memory */
+
 /* The place of this thread in the lists of crossings in flight, from 1; 0: not given yet. */
 static THREAD_LOCAL unsigned thread_number = 0;
 static unsigned threads_seen = 0;
@@ -204,6 +206,7 @@ ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t en
         entry->bytes_copied += bytes_copied;
         entry->resident_growth += growth;
         entry->page_faults += faults;
+        entry->faulting += faults >= FAULTING;
         entry->was_long = was_long;
         entry->count++;
         all = i == 0 ? (calls_so_far){entry->ticks, entry->count} : all;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import resource
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from extension_builder import build_c_library
 from numpy.typing import NDArray
 
 from interprobe.allocation_records import Allocation
@@ -199,6 +201,50 @@ def test_nested_recordings_each_have_their_blocks() -> None:
     assert blocks(inner[0])["np.add(X, 2.0)"].peak_bytes == SIZE
 
 
+# Native functions ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def lib(tmp_path_factory: pytest.TempPathFactory) -> ctypes.CDLL:
+    loaded = ctypes.CDLL(str(build_c_library("workspaces", tmp_path_factory.mktemp("workspaces"))))
+    for function in (loaded.smooth_anew, loaded.smooth_kept):
+        function.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+        function.restype = ctypes.c_double
+    loaded.fill.argtypes = (ctypes.c_void_p, ctypes.c_size_t)
+    loaded.fill.restype = None
+    return loaded
+
+
+def test_a_workspace_got_at_each_call_is_the_functions_own(lib: ctypes.CDLL) -> None:
+    def anew() -> None:
+        for _ in range(8):
+            lib.smooth_anew(X.ctypes.data, X.size)
+
+    def kept() -> None:
+        for _ in range(8):
+            lib.smooth_kept(X.ctypes.data, X.size)
+
+    trace = record(anew)
+    (finding,) = [each for each in analyse(trace).findings if each.rule == "IP601"]
+    assert finding.subject == "smooth_anew"
+    assert trace.calls[0].faulting >= 7
+    # With huge pages a fault stands for 512 pages: at least one for each 2 MiB then.
+    assert trace.calls[0].page_faults >= 7 * SIZE // (2 << 20)
+    assert found(kept) == []
+
+
+def test_the_pages_of_an_array_are_not_laid_to_the_function_that_fills_it(
+    lib: ctypes.CDLL,
+) -> None:
+    def work() -> None:
+        for _ in range(8):
+            values = np.empty(HUGE)
+            lib.fill(values.ctypes.data, values.size)
+
+    findings = [each for each in analyse(record(work)).findings if each.rule == "IP601"]
+    assert [each.subject for each in findings] == ["np.empty(HUGE)"]
+
+
 # Peaks ------------------------------------------------------------------------------------------
 
 
@@ -294,7 +340,7 @@ INNOCENT: dict[str, Callable[[], object]] = {
     "a few large arrays": lambda: [X + 1, X + 2, X + 3],
     "a statistic, computed by the library": lambda: np.var(X),
     "a sort": lambda: np.sort(X),
-    "a reduction of a product": lambda: (X * Y).sum(),
+    "a reduction of a product": lambda: float((X * Y).sum()),
 }
 
 

@@ -175,6 +175,8 @@ CALLS = st.builds(
     seconds_max=SECONDS,
     bytes_borrowed=COUNTS,
     bytes_copied=COUNTS,
+    page_faults=COUNTS,
+    faulting=COUNTS,
     arguments=st.lists(
         st.builds(
             Argument,
@@ -238,6 +240,7 @@ MEMORIES = st.builds(
     numpy_peak_site=st.one_of(st.none(), SITES),
     rss_peak_bytes=st.one_of(st.just(0), COUNTS),
     machine_bytes=st.one_of(st.none(), st.just(0), COUNTS),
+    page_fault_seconds=st.one_of(st.none(), SECONDS),
     held_before_bytes=st.one_of(st.just(0), COUNTS),
     timeline=st.just([]),
     rss_sampled_peak_bytes=st.none(),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
-from trace_builder import SCRIPT, allocated, copied, site, temporary, trace_of
+from trace_builder import SCRIPT, allocated, called, copied, site, temporary, trace_of
 
 from interprobe.allocation_records import Allocation
 from interprobe.findings import Finding, RecordIndex, Severity, Site
 from interprobe.reused_outputs import computes_from_arrays, refilling_code
 from interprobe.rules import ip601_first_touch_faults as ip601
-from interprobe.trace import Copy, Temporary
+from interprobe.trace import Call, Copy, Memory, Temporary
 
 MB = 10**6
 
@@ -139,3 +141,53 @@ def test_what_computes_from_arrays() -> None:
         assert computes_from_arrays(yes)
     for no in ("rng.random(9)", "np.load(path)", "np.zeros(9)", "f(a)", "a", "", "x.exp(a)"):
         assert not computes_from_arrays(no)
+
+
+def calling(**changes: Any) -> Call:
+    """Ten calls that touched 10,000 fresh pages each, in half of their time."""
+    call = called("lib.smooth(x)", [], function="smooth", count=10)
+    settings = {"seconds": 0.4, "page_faults": 100_000, "faulting": 10, **changes}
+    return msgspec.structs.replace(call, **settings)
+
+
+def _of_calls(*records: Call | Allocation, page: float | None = 2e-6) -> list[Finding]:
+    memory = Memory(page_fault_seconds=page)
+    return list(ip601.check(trace_of(*records, memory=memory)))
+
+
+def test_a_function_that_gets_its_workspace_at_each_call() -> None:
+    (finding,) = _of_calls(calling())
+    assert finding.cause.startswith("`smooth` gets memory of its own")
+    assert "in 10 calls it touched 100,000 pages" in finding.cause
+    assert "took 200 ms (20% of the run)" in finding.cause
+    assert finding.severity is Severity.WARNING
+    assert finding.records == [RecordIndex("calls", 0)]
+    assert finding.saving is not None
+    assert finding.saving.speedup == pytest.approx(2.0)
+
+
+QUIET_CALLS = {
+    "few calls": {"count": 3},
+    "calls after a fork": {"faulting": 1},
+    "memory that is kept": {"resident_growth": 200 * MB},
+    "a small share": {"page_faults": 4_900},
+}
+
+
+@pytest.mark.parametrize("name", QUIET_CALLS)
+def test_calls_that_are_no_finding(name: str) -> None:
+    assert _of_calls(calling(**QUIET_CALLS[name])) == []
+
+
+def test_faults_are_not_laid_to_a_call_where_their_cost_is_not_known() -> None:
+    assert _of_calls(calling(), page=None) == []
+
+
+def test_pages_of_fresh_arrays_are_not_the_callees_own() -> None:
+    output = allocated("np.empty(n)", 40_960_000, count=10, live_most=10)
+    assert _of_calls(calling(), output) == []
+    alive = allocated("np.empty(n)", 40_960_000, count=10, ended=0, touched=0, live_most=10)
+    assert _of_calls(calling(), alive) == []
+    part = allocated("np.empty(n)", 40_960_000, count=2, live_most=2)
+    (finding,) = _of_calls(calling(), part)
+    assert "touched 80,000 pages" in finding.cause
