@@ -75,6 +75,7 @@ from collections.abc import Iterator
 
 from interprobe.allocation_records import Allocation
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving
+from interprobe.fresh_memory import avoidable_bytes, avoidable_seconds
 from interprobe.reused_outputs import refilling_code
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Call, Process, Trace
@@ -103,12 +104,12 @@ def _arrays(trace: Trace) -> Iterator[Finding]:
     """Arrays that NumPy made on a line of the user's."""
     for index, allocation in enumerate(trace.allocations):
         if _comes_again(allocation) and not _is_reported_elsewhere(allocation, trace):
-            seconds = _avoidable_seconds(allocation)
+            seconds = avoidable_seconds(allocation)
             cost = measured_cost(
                 trace,
                 [allocation.process],
                 seconds,
-                _avoidable(allocation.touched_bytes, allocation),
+                avoidable_bytes(allocation),
             )
             if cost.share >= LEAST_SHARE:
                 yield Finding(
@@ -154,17 +155,6 @@ def _is_reported_elsewhere(allocation: Allocation, trace: Trace) -> bool:
         and ((not copy.explicit and copy.kind != "gather") or copy.repeated * 2 >= copy.count)
     )
     return needless * 2 >= allocation.bytes
-
-
-def _avoidable(amount: int, allocation: Allocation) -> int:
-    """What of an amount can be spared: all but that of as many arrays as are needed at once."""
-    spare = max(allocation.count - allocation.live_most, 0)
-    return amount * spare // max(allocation.count, 1)
-
-
-def _avoidable_seconds(allocation: Allocation) -> float:
-    spare = max(allocation.count - allocation.live_most, 0)
-    return (allocation.touched_seconds or 0.0) * spare / max(allocation.count, 1)
 
 
 def _cause(allocation: Allocation, seconds: float, share: float) -> str:

@@ -93,7 +93,8 @@ PARTS = {
     ),
     "diagnosis": (
         "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
-        " demands expressions length_evidence lost_writes overload_messages passed_values"
+        " demands expressions fresh_memory length_evidence lost_writes overload_messages"
+        " passed_values"
         " consumers pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments reused_outputs shares smaller_peaks true_records",
         "types_of_C values wording",
