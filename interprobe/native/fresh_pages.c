@@ -16,9 +16,9 @@
 
 enum {
     PAGES_AT_ONCE = 4096,   /* bytes of C stack that an answer takes */
-    SMALL_SAMPLE = 2 << 20, /* below what NumPy asks huge pages for */
-    HUGE_SAMPLE = 16 << 20,
-    ROUNDS = 4, /* the first may be slow, as where a virtual machine gets its memory only then */
+    LEAST_SAMPLE = 1 << 20,
+    MOST_SAMPLE = 64 << 20,
+    ROUNDS = 4, /* the first is left out: a virtual machine may get its memory only then */
 };
 
 static uintptr_t
@@ -99,11 +99,13 @@ touch(char *memory, size_t bytes)
 }
 
 uint64_t
-pages_ticks_per_mebibyte(bool huge)
+pages_ticks_per_mebibyte(uint64_t wanted)
 {
-    size_t bytes = huge ? HUGE_SAMPLE : SMALL_SAMPLE;
+    bool huge = wanted >= HUGE_PAGES_FROM;
+    size_t bytes = wanted > MOST_SAMPLE ? MOST_SAMPLE : wanted < LEAST_SAMPLE ? LEAST_SAMPLE : wanted;
+    bytes &= ~(size_t)(LEAST_SAMPLE - 1);
     const char *advice = getenv("NUMPY_MADVISE_HUGEPAGE"); /* read by NumPy */
-    uint64_t least = 0;
+    uint64_t least = 0, most = 0, sum = 0;
     for (int round = 0; round < ROUNDS; round++) {
         uint64_t began = clock_ticks();
         char *memory = fresh_memory(bytes);
@@ -122,11 +124,14 @@ pages_ticks_per_mebibyte(bool huge)
         munmap(memory, bytes);
         uint64_t all = clock_ticks() - began, spare = 2 * (again - touched);
         uint64_t ticks = all > spare ? all - spare : 0;
-        if (round == 0 || ticks < least) {
-            least = ticks;
+        if (round > 0) {
+            least = round == 1 || ticks < least ? ticks : least;
+            most = ticks > most ? ticks : most;
+            sum += ticks;
         }
     }
-    return least / (bytes >> 20);
+    _Static_assert(ROUNDS == 4, "of three rounds the one between is the median");
+    return (sum - least - most) / (bytes >> 20);
 }
 
 uint64_t

@@ -14,10 +14,10 @@
  * the kernel does not say. It takes the kernel some 2 ns a page. Any thread. */
 uint64_t pages_resident(const void *data, uint64_t bytes);
 
-/* What a MiB of fresh memory costs in ticks: to get it, to have its pages cleared at the first touch,
- * and to give it back, beside what touching it again costs. 0 where that cannot be measured. Takes
- * milliseconds: for the time after a recording. */
-uint64_t pages_ticks_per_mebibyte(bool huge);
+/* What a MiB of fresh memory costs in ticks, in pieces of `bytes` bytes: to get it, to have its pages
+ * cleared at the first touch, and to give it back, beside what touching it again costs. 0 where that
+ * cannot be measured. Takes milliseconds: for the time after a recording. */
+uint64_t pages_ticks_per_mebibyte(uint64_t bytes);
 
 /* Bytes of a small page. */
 uint64_t pages_bytes(void);

@@ -124,20 +124,28 @@ ledger_large_touched(const booked_block *large, uint64_t bytes)
     }
 }
 
-/* Bytes that were touched first, in blocks that NumPy asked huge pages for or in the others. */
-static uint64_t
-touched_bytes(const ledger *book, bool huge)
+/* Of blocks that NumPy asked huge pages for, or of the others. */
+typedef struct {
+    uint64_t bytes;   /* touched first */
+    uint64_t largest; /* of these blocks */
+} touched_memory;
+
+static touched_memory
+touched_in(const ledger *book, bool huge)
 {
-    uint64_t bytes = 0;
+    touched_memory all = {0, 0};
     for (uint32_t i = 0; i < book->allocations.size; i++) {
         if (book->allocations.slots[i] != 0) {
             const allocation_entry *entry =
                 (const allocation_entry *)(book->region + book->allocations.slots[i]);
             bool is_huge = (1ull << entry->key.size_class) >= HUGE_PAGES_FROM;
-            bytes += is_huge == huge ? entry->touched_bytes : 0;
+            if (is_huge == huge && entry->touched_bytes > 0) {
+                all.bytes += entry->touched_bytes;
+                all.largest = entry->largest > all.largest ? entry->largest : all.largest;
+            }
         }
     }
-    return bytes;
+    return all;
 }
 
 /* Bytes of the pages that calls touched first, where these were measured. */
@@ -156,17 +164,18 @@ faulted_bytes(const ledger *book)
 void
 region_measure_pages(ledger *book)
 {
-    bool small = touched_bytes(book, false) >= WORTH_MEASURING ||
+    touched_memory large = touched_in(book, true);
+    bool huge = large.bytes >= WORTH_MEASURING;
+    bool small = touched_in(book, false).bytes >= WORTH_MEASURING ||
                  faulted_bytes(book) >= WORTH_MEASURING;
-    bool huge = touched_bytes(book, true) >= WORTH_MEASURING;
     pages_entry *pages = small || huge ? pages_of(book) : NULL;
     if (pages == NULL) {
         return;
     }
     if (small && pages->small_ticks == 0) {
-        pages->small_ticks = pages_ticks_per_mebibyte(false);
+        pages->small_ticks = pages_ticks_per_mebibyte(HUGE_PAGES_FROM / 2);
     }
     if (huge && pages->huge_ticks == 0) {
-        pages->huge_ticks = pages_ticks_per_mebibyte(true);
+        pages->huge_ticks = pages_ticks_per_mebibyte(large.largest);
     }
 }
