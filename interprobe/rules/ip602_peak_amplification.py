@@ -67,7 +67,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from interprobe.allocation_records import Allocation
-from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
+from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.reused_outputs import computes_from_arrays
 from interprobe.smaller_peaks import in_place_code, piecewise_code
 from interprobe.trace import Copy, Process, Trace
@@ -161,7 +161,7 @@ def _line(allocation: Allocation) -> tuple[str, int, str]:
     return place.file, place.line, place.function
 
 
-def _result_to_come(line: list[Allocation], conversions: set[object]) -> int:
+def _result_to_come(line: list[Allocation], conversions: set[Site]) -> int:
     """Bytes of the line's largest result, where that was not there yet at the peak."""
     results = [each for each in line if each.site not in conversions]
     largest = max((each.kept_nbytes for each in results), default=0)
