@@ -44,7 +44,8 @@ def allocation(
         largest=largest,
         ended=ended,
         live_most=live_most,
-        touched_bytes=touched,
+        # Not all are looked at where they come faster than looks pay.
+        touched_bytes=touched * ended // looked_at if looked_at else 0,
         looked_at=looked_at,
         kept_largest=max(kept_largest, largest) if live_count else kept_largest,
         peak_bytes=peak_bytes if at_peak else live_bytes,

@@ -1,7 +1,7 @@
-"""Distances of all pairs by broadcasting: the differences take forty times the result's memory.
+"""Distances of all pairs by broadcasting: the differences take 64 times the result's memory.
 
 ``((spectra[:, None] - spectra) ** 2).sum(axis=-1)`` is one line for all pairs, and computes the
-difference of every pair in every channel before the sum over the channels begins: an array forty
+difference of every pair in every channel before the sum over the channels begins: an array 64
 times as large as the distances, which only the next step reads. What the data themselves take is a
 fraction of it, and the program needs a machine for the peak. The cure computes some rows of the
 result at a time: the same operations on the same numbers, with a piece of the differences in
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 
-TITLE = "distances of all pairs at once, at a peak of forty times the result"
+TITLE = "distances of all pairs at once, at a peak of 64 times the result"
 EXPECTED = ("IP602",)
 SAME_NUMBERS = True
 SIZE = 8
 
-CHANNELS = 40
+CHANNELS = 64
 ROWS = 16
 """Rows of the result that the cure computes at a time."""
 

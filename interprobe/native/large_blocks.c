@@ -7,12 +7,15 @@
  */
 #include "large_blocks.h"
 
+#include "clock.h"
 #include "frames.h"
 #include "fresh_pages.h"
 #include "guard_blocks.h"
 
 #include <stdlib.h>
 #include <string.h>
+
+enum { PAUSE = 32 }; /* times as long as a look took, until the next */
 
 typedef struct {
     uint64_t serial; /* 0: empty */
@@ -49,6 +52,22 @@ grow(void)
     kept = grown;
     kept_size = size;
     return true;
+}
+
+/* Asks which pages of a new block are there, or PAGES_UNKNOWN where that would take more than a small
+ * share of the program's time: blocks that come and go without being filled cost nothing else. */
+static uint64_t
+look_at_new(const void *data, uint64_t bytes)
+{
+    static uint64_t next; /* ticks: not before */
+    uint64_t began = clock_ticks();
+    if (began < __atomic_load_n(&next, __ATOMIC_RELAXED)) {
+        return PAGES_UNKNOWN;
+    }
+    uint64_t resident = pages_resident(data, bytes);
+    uint64_t ended = clock_ticks();
+    __atomic_store_n(&next, ended + (ended - began) * PAUSE, __ATOMIC_RELAXED);
+    return resident;
 }
 
 static bool
@@ -88,7 +107,7 @@ large_blocks_begin(booked_block *large, const void *data, uint64_t bytes, bool a
     memset(large, 0, sizeof *large);
     large->bytes = bytes;
     /* In guard mode every block is fresh, by our doing. */
-    large->resident = guard_blocks_holds(data) ? PAGES_UNKNOWN : pages_resident(data, bytes);
+    large->resident = guard_blocks_holds(data) ? PAGES_UNKNOWN : look_at_new(data, bytes);
     if (attached) {
         position at;
         frames_locate(&at);

@@ -80,8 +80,6 @@ LEAST_PEAK = 64 << 20
 """Bytes: a smaller peak is nobody's trouble."""
 LEAST_TIMES = 2.0
 """How many times what is needed the peak is at least."""
-_SHARE_OF_PROCESS = 0.25
-"""Of the process's own highest resident memory that a peak has to be."""
 _WARNING_SHARE = 0.25
 """Of the machine's memory: from here on the program may not get through."""
 _BROADCAST = 4
@@ -175,7 +173,6 @@ def _is_reported(peak: _Peak, process: Process) -> bool:
         bool(peak.needless)
         and peak.highest >= LEAST_PEAK
         and peak.highest + before >= LEAST_TIMES * (peak.needed + before)
-        and peak.highest >= _SHARE_OF_PROCESS * process.memory.rss_peak_bytes
     )
 
 

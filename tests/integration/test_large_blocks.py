@@ -21,12 +21,11 @@ from interprobe.analysis import analyse
 from interprobe.recorder import Recorder
 from interprobe.trace import Trace
 
-HUGE = 5_000_000
+HUGE = 4_300_000
 SIZE = 8 * HUGE
 """Bytes of an array beyond 32 MiB: malloc gets it from the system each time, and gives it back."""
 X = np.arange(float(HUGE))
-Y = np.arange(float(HUGE))
-OUT = np.empty(HUGE)
+Y = X[:]
 POINTS = np.random.default_rng(602).random((700, 70))
 
 
@@ -59,8 +58,9 @@ def each_anew() -> None:
 
 
 def into_one() -> None:
+    out = np.empty(HUGE)
     for _ in range(12):
-        np.add(X, 1.0, out=OUT)
+        np.add(X, 1.0, out=out)
 
 
 def test_blocks_of_a_line_are_one_record_with_exact_figures() -> None:
