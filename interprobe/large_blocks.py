@@ -33,7 +33,7 @@ def allocations_of(
             ended=record.ended,
             live_most=record.live_most,
             touched_bytes=record.touched_bytes,
-            touched_seconds=_touched_seconds(record, contents),
+            touched_seconds=_touched_seconds(record, contents, ledgers),
             kept_nbytes=record.kept_largest,
             peak_bytes=record.peak_bytes,
             passing_bytes=record.passing_bytes,
@@ -52,10 +52,25 @@ def page_fault_seconds(contents: LedgerContents) -> float | None:
     return contents.seconds(pages.small_ticks) * pages.page_bytes / _MEBIBYTE
 
 
-def _touched_seconds(record: AllocationRecord, contents: LedgerContents) -> float | None:
-    """What touching fresh pages took, at the rate that was measured for such blocks."""
-    if contents.pages is None or record.looked_at == 0:
+def _mebibyte_seconds(contents: LedgerContents, huge: bool) -> float:
+    """What a MiB of fresh memory cost where a process measured it; else 0."""
+    pages = contents.pages
+    if pages is None:
+        return 0.0
+    return contents.seconds(pages.huge_ticks if huge else pages.small_ticks)
+
+
+def _touched_seconds(
+    record: AllocationRecord, contents: LedgerContents, ledgers: Sequence[LedgerContents]
+) -> float | None:
+    """What touching fresh pages took, at the rate that was measured for such blocks.
+
+    A process that was ended from outside has measured nothing: then another one's rate holds, of
+    the same machine.
+    """
+    if record.looked_at == 0:
         return None
     huge = record.size_class >= _HUGE_PAGES_FROM
-    ticks = contents.pages.huge_ticks if huge else contents.pages.small_ticks
-    return contents.seconds(ticks) * (record.touched_bytes / _MEBIBYTE) if ticks else None
+    rates = [_mebibyte_seconds(each, huge) for each in (contents, *ledgers)]
+    rate = next((rate for rate in rates if rate > 0), None)
+    return None if rate is None else rate * (record.touched_bytes / _MEBIBYTE)

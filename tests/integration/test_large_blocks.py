@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from interprobe.allocation_records import Allocation
 from interprobe.analysis import analyse
 from interprobe.recorder import Recorder
-from interprobe.trace import Trace
+from interprobe.trace import Trace, load
 
 HUGE = 4_300_000
 SIZE = 8 * HUGE
@@ -354,3 +354,33 @@ def test_results_are_those_of_the_plain_run() -> None:
     results: list[Any] = []
     record(lambda: results.append(pairs()))
     assert np.array_equal(results[0], expected)
+
+
+# Processes --------------------------------------------------------------------------------------
+
+
+def test_children_are_followed_also_those_that_end_without_a_word(tmp_path: Any) -> None:
+    program = tmp_path / "workers.py"
+    program.write_text(
+        "import os\n"
+        "import numpy as np\n"
+        f"x = np.ones({HUGE})\n"
+        "def work():\n"
+        "    for _ in range(8):\n"
+        "        np.add(x, 1.0)\n"
+        "work()\n"
+        "child = os.fork()\n"
+        "if child == 0:\n"
+        "    work()\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+    )
+    saved = tmp_path / "trace.json"
+    command = [sys.executable, "-m", "interprobe", "run", "--json", saved, program]
+    subprocess.run(command, capture_output=True, check=True)
+    trace = load(saved)
+    own = [each for each in trace.allocations if each.site.expression == "np.add(x, 1.0)"]
+    assert [(each.process, each.count, each.ended) for each in own] == [(0, 8, 8), (1, 8, 8)]
+    assert all((each.touched_seconds or 0) > 0 for each in own)
+    assert [each.process for each in own if each.peak_bytes == SIZE] == [0, 1]
+    assert trace.processes[1].memory.held_before_bytes >= SIZE
