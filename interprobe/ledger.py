@@ -5,9 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Literal, cast
 
-from interprobe import ledger_guard
+from interprobe import ledger_allocations, ledger_guard
 from interprobe.layout import Layout
 from interprobe.ledger_records import (
+    KINDS,
+    REQUIREMENTS,
     ArgumentRecord,
     BorrowRecord,
     CallRecord,
@@ -31,7 +33,7 @@ _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
 _COPY = struct.Struct("<IIII4QQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
-_CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
+_CALL = struct.Struct("<IIIIIIQQQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
@@ -46,29 +48,6 @@ _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
 _THREADS = 64
 
-KINDS = (
-    "strided",
-    "cast",
-    "byteswap",
-    "align",
-    "broadcast",
-    "duplicate",
-    "sequence",
-    "unknown",
-    "overlap",
-    "writeback",
-    "gather",
-)
-REQUIREMENTS = (
-    "dtype",
-    "C_CONTIGUOUS",
-    "F_CONTIGUOUS",
-    "ALIGNED",
-    "NOTSWAPPED",
-    "WRITEABLE",
-    "OWNDATA",
-    "ENSUREARRAY",
-)
 _ORDERS: dict[bytes, Literal["C", "F", "strided"]] = {b"C": "C", b"F": "F", b"S": "strided"}
 
 
@@ -229,6 +208,8 @@ class _Reader:
             bytes_borrowed=values[11],
             bytes_copied=values[12],
             resident_growth=values[14],
+            page_faults=values[15],
+            faulting=values[16],
             facts=facts,
         )
 
@@ -364,9 +345,17 @@ def read(raw: bytes) -> LedgerContents:
     under_way = set(struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)) - {
         0
     }
-    calls = {}
-    offset = header_size
-    while offset < min(used, len(raw)):
+    _read_entries(contents, reader, range(header_size, min(used, len(raw))), under_way)
+    return contents
+
+
+def _read_entries(
+    contents: LedgerContents, reader: _Reader, within: range, under_way: set[int]
+) -> None:
+    """Add what the entries between two offsets say."""
+    raw, calls, large_blocks = reader.raw, {}, []
+    offset = within.start
+    while offset < within.stop:
         kind, size = _HEAD.unpack_from(raw, offset)
         if kind == 3:
             contents.copies.append(reader.copy(offset))
@@ -391,5 +380,13 @@ def read(raw: bytes) -> LedgerContents:
             contents.guard.violations += [] if violation is None else [violation]
         elif kind == 11:
             contents.operations.append(reader.operation(offset))
+        elif kind == 20:
+            large_blocks.append(offset)
+        elif kind == 21:
+            contents.pages = ledger_allocations.pages(raw, offset)
         offset += size
-    return contents
+    contents.allocations = [
+        ledger_allocations.allocation(raw, each, contents.pages.peaks, reader.place)
+        for each in large_blocks
+        if contents.pages is not None
+    ]

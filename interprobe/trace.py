@@ -8,7 +8,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from interprobe.facts import Fact as Fact  # noqa: PLC0414 - a part of the record: others have it from here
+from interprobe.allocation_records import Allocation
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Site
 from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
@@ -123,6 +124,10 @@ class Call(msgspec.Struct, frozen=True):
     """Bytes of copies made while the crossing was in flight."""
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
+    page_faults: int = 0
+    """In the same instances: how often the thread touched a page that the kernel had to make."""
+    faulting: int = 0
+    """Instances with 256 such page faults and more."""
     facts: list[Fact] = []
     returns: Returns | None = None
     argtypes: int | None = None
@@ -268,6 +273,13 @@ class Memory(msgspec.Struct, frozen=True):
     timeline: list[TimelineBin] = []
     numpy_peak_site: Site | None = None
     """The user's line that was running when array data peaked."""
+    machine_bytes: int | None = None
+    """Memory of the machine; None where no large array was made."""
+    page_fault_seconds: float | None = None
+    """What one page costs at its first touch: measured after a recording that saw many."""
+    held_before_bytes: int = 0
+    """What malloc had handed out before the recording, arrays included; 0 where no large array was
+    made."""
     rss_sampled_peak_bytes: int | None = None
     rss_sampled_peak_site: Site | None = None
 
@@ -322,7 +334,7 @@ class Trace(msgspec.Struct, frozen=True):
     violations: list[Violation] = []
     operations: list[Operation] = []
     machine: Machine | None = None
-    """None in traces of versions that did not look at it."""
+    allocations: list[Allocation] = []
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

@@ -25,6 +25,7 @@ enum entry_type {
     ENTRY_FACT = 8,
     ENTRY_GUARD = 9, ENTRY_VIOLATION = 10, /* guard_records.h */
     ENTRY_OPERATION = 11,
+    ENTRY_ALLOCATION = 20, ENTRY_PAGES = 21,
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -193,6 +194,7 @@ typedef struct {
     bool measures_resident;
     uint64_t ticks_before;    /* of the record's earlier calls, in the first ledger */
     uint64_t resident_before; /* bytes */
+    uint64_t faults_before;   /* of this thread */
 } call_ticket;
 
 typedef struct {
@@ -221,6 +223,8 @@ typedef struct {
     uint64_t bytes_copied;
     uint64_t largest; /* bytes lent by the largest instance, whose layouts are kept */
     uint64_t resident_growth; /* bytes of resident memory gained in instances that were measured */
+    uint64_t page_faults; /* in those: of pages that the thread touched and that were not there */
+    uint64_t faulting;    /* instances with 256 of these and more */
     uint64_t was_long;        /* the last instance took over a millisecond: the next is measured */
     /* Then argument_count argument entries. */
 } call_entry;
@@ -360,7 +364,7 @@ typedef struct {
     place_id place;   /* or 0 */
 } fact_event;
 
-/* All functions below need the GIL, except ledger_allocated and ledger_freed. In a forked
+/* All functions below need the GIL, except those that are called with the lock. In a forked
  * child, ledgers in files go on in files of the child's own; others end. */
 
 typedef struct ledger ledger;
@@ -422,13 +426,6 @@ calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder
 
 /* Books an operation of NumPy's own; `ticket` gets its records. Returns as ledger_end_call does. */
 calls_so_far ledger_book_operation(const operation_event *event, record_ticket *ticket);
-
-/* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
- * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
- * again at its end, so that a block that outlives a pause is still taken off the right books.
- * `attached`: the GIL is held. */
-uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
-void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
 
 /* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
  * stops a ledger take turns. Held for a few instructions, never across Python code. */

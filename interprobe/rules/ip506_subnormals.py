@@ -58,10 +58,11 @@ from collections.abc import Iterator
 
 from interprobe.call_arguments import argument_text, array_of, array_text, facts_of
 from interprobe.expressions import Operation
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Site
 from interprobe.replays import Replay
 from interprobe.shares import measured_cost, severity_of_cost
-from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import counted, file_name, layout_text, listed, seconds_text
 
 CODE = "IP506"

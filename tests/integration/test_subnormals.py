@@ -14,9 +14,10 @@ from extension_builder import build_c_library
 from numpy.typing import NDArray
 
 from interprobe.analysis import analyse
+from interprobe.facts import Fact
 from interprobe.findings import Finding
 from interprobe.recorder import Recorder
-from interprobe.trace import Fact, Trace
+from interprobe.trace import Trace
 
 Array = NDArray[Any]
 ROUNDS = 60  # some milliseconds: shorter records are not looked at

@@ -25,8 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_location _version facts findings layout line_records machine prototypes replays"
-        " trace turns",
+        "_location _version allocation_records facts findings layout line_records machine"
+        " prototypes replays trace turns",
         "",
         "msgspec",
     ),
@@ -65,8 +65,8 @@ PARTS = {
         " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " call_turns empty_calls ledger_guard loops replay_choice replay_facts temporaries"
-        " this_machine twin_records violations",
+        " call_turns empty_calls large_blocks ledger_allocations ledger_guard loops"
+        " replay_choice replay_facts temporaries this_machine twin_records unseen violations",
         "native probes sites types_of_C values wording",
         "elftools msgspec numpy pycparser",
     ),
@@ -94,10 +94,10 @@ PARTS = {
     "diagnosis": (
         "accesses cache_lines call_arguments call_words callee_parameters calling_code"
         " calling_costs consumers copy_groups cures declarations demands expressions"
-        " layout_replays leading_dimensions length_evidence loop_text lost_writes"
+        " fresh_memory layout_replays leading_dimensions length_evidence loop_text lost_writes"
         " operand_expressions operand_orders overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
-        " refused_arguments shares true_records",
+        " refused_arguments reused_outputs shares smaller_peaks true_records",
         "types_of_C values wording",
         "msgspec",
     ),

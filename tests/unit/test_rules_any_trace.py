@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from interprobe import accesses
+from interprobe.allocation_records import Allocation
 from interprobe.analysis import analyse, rules
+from interprobe.facts import Fact
 from interprobe.findings import Saving, Severity, Site
 from interprobe.layout import Layout
 from interprobe.machine import Machine
@@ -19,7 +21,6 @@ from interprobe.trace import (
     Argument,
     Call,
     Copy,
-    Fact,
     Memory,
     Meta,
     Native,
@@ -218,6 +219,8 @@ CALLS = st.builds(
     seconds_max=SECONDS,
     bytes_borrowed=COUNTS,
     bytes_copied=COUNTS,
+    page_faults=COUNTS,
+    faulting=COUNTS,
     arguments=st.lists(
         st.builds(
             Argument,
@@ -251,6 +254,41 @@ TEMPORARIES = st.builds(
     ),
     SITES,
     st.booleans(),
+)
+ALLOCATIONS = st.builds(
+    lambda one, other, inside: msgspec.structs.replace(
+        one, user_site=other if inside else one.site
+    ),
+    st.builds(
+        Allocation,
+        process=st.integers(0, 2),
+        site=SITES,
+        user_site=SITES,
+        count=COUNTS,
+        bytes=COUNTS,
+        nbytes=COUNTS,
+        ended=COUNTS,
+        live_most=st.one_of(st.integers(0, 3), COUNTS),
+        touched_bytes=COUNTS,
+        touched_seconds=st.one_of(st.none(), SECONDS),
+        kept_nbytes=st.one_of(st.just(0), COUNTS),
+        peak_bytes=COUNTS,
+        passing_bytes=st.one_of(st.just(0), COUNTS),
+    ),
+    SITES,
+    st.booleans(),
+)
+MEMORIES = st.builds(
+    Memory,
+    numpy_peak_bytes=COUNTS,
+    numpy_peak_site=st.one_of(st.none(), SITES),
+    rss_peak_bytes=st.one_of(st.just(0), COUNTS),
+    machine_bytes=st.one_of(st.none(), st.just(0), COUNTS),
+    page_fault_seconds=st.one_of(st.none(), SECONDS),
+    held_before_bytes=st.one_of(st.just(0), COUNTS),
+    timeline=st.just([]),
+    rss_sampled_peak_bytes=st.none(),
+    rss_sampled_peak_site=st.none(),
 )
 VIOLATIONS = st.builds(
     Violation,
@@ -307,7 +345,7 @@ PROCESSES = st.builds(
     started=SECONDS,
     seconds=SECONDS,
     exit_status=st.none(),
-    memory=st.just(Memory()),
+    memory=st.one_of(st.just(Memory()), MEMORIES),
 )
 TRACES = st.builds(
     Trace,
@@ -325,6 +363,7 @@ TRACES = st.builds(
     violations=st.lists(VIOLATIONS, max_size=3),
     operations=st.lists(OPERATIONS, max_size=3),
     machine=st.one_of(st.none(), MACHINES),
+    allocations=st.lists(ALLOCATIONS, max_size=4),
     schema=st.just("interprobe.trace/1"),
 )
 
@@ -340,7 +379,10 @@ def test_findings_point_at_what_the_trace_holds(trace: Trace) -> None:
         assert finding.records
         for record in finding.records:
             place = getattr(trace, record.list)[record.index]
-            if record.list == "temporaries":  # all of a line, each with columns of its own
+            if record.list in {
+                "temporaries",
+                "allocations",
+            }:  # all of a line, each with columns of its own
                 line = (place.user_site.file, place.user_site.line)
                 assert line == (finding.user_site.file, finding.user_site.line)
             elif record.list == "violations":
@@ -360,6 +402,8 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
         assert 0.0 <= finding.cost.share <= 1.0
         if finding.rule.startswith(("IP3", "IP4")):
             assert finding.cost.share == 0.0  # as severe as the evidence is, whatever it costs
+        elif finding.rule == "IP602":  # about memory: what it costs is no time
+            assert finding.cost.share == 0.0
         else:
             saving = finding.saving
             assert saving is not None

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from trace_builder import argument, called, trace_of
 
 from interprobe.analysis import analyse
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.replays import Replay
 from interprobe.rules import ip506_subnormals as ip506
-from interprobe.trace import Call, Fact
+from interprobe.trace import Call
 
 Array = NDArray[Any]
 FIELD = np.full(1000, 1e-310)

@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from trace_builder import called, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip503_gil_held as ip503
 from interprobe.rules import ip504_oversubscription as ip504
-from interprobe.trace import Call, Fact, Trace
+from interprobe.trace import Call, Trace
 
 MS = 1_000_000
 
