@@ -340,7 +340,8 @@ plan(experiment *now)
 {
     double pass = PASS_NANOSECONDS * clock_ticks_per_nanosecond, all = 0;
     for (int which = now->rows - 1; which >= 0; which--) {
-        double ticks = time_calls(now, which, 1);
+        now->calls = 1;
+        double ticks = time_quiet_pass(now, which, false);
         if (ticks < 0 && which > 0) {
             drop_row(now, which);
             continue;

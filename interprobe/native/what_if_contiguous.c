@@ -27,6 +27,7 @@ instead(const ended_call *call, int position)
 what_if what_if_contiguous = {
     .change = "contiguous",
     .concerns = {.all = CALL_LIVE | CALL_STRIDED},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };

@@ -86,6 +86,7 @@ instead(const ended_call *call, int position)
 what_if what_if_padded = {
     .change = "padded",
     .concerns = {.all = CALL_LIVE},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };

@@ -42,6 +42,7 @@ instead(const ended_call *call, int position)
 what_if what_if_transposed = {
     .change = "other-order",
     .concerns = {.all = CALL_LIVE},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };
