@@ -355,25 +355,6 @@ def note_unhandled(exception):
     refusals_note_unhandled(exception)
 
 
-def measure_bandwidth(unsigned long long nbytes, unsigned long long nanoseconds):
-    """Bytes per second that memory gives to one thread: reading, and in y += s * x.
-
-    Args:
-        nbytes: How much fresh memory to walk through; it is given back.
-        nanoseconds: How long to go on, about; each is done once at least.
-
-    Raises:
-        OSError: There is no such memory.
-    """
-    cdef bandwidth found
-    cdef int status
-    with nogil:
-        status = bandwidth_measure(nbytes, nanoseconds, &found)
-    if status < 0:
-        raise OSError(errno, os.strerror(errno))
-    return found.read, found.copy
-
-
 def set_ownership(list user, list library, list interprobe):
     """Set the path prefixes that decide whose code a file is; the user's win over the others."""
     lists = [b"".join(os.fsencode(path) + b"\0" for path in paths if path) + b"\0"
@@ -406,36 +387,4 @@ def recording():
     return ledger_active != 0
 
 
-def empty_function_address():
-    """The address of a C function that does nothing and returns 0, whatever it is given."""
-    return empty_calls_function()
-
-
-def empty_call_seconds(function, tuple arguments not None, int repeats):
-    """Seconds of one call, timed as crossings are, with a crossing's work around it: the median of many.
-
-    To be called from code that is not interprobe's own, while one ledger is written; 0.0 where that is
-    not so.
-
-    Args:
-        function: Called as it is.
-        arguments: What it is called with.
-        repeats: How often, at least once.
-
-    Raises:
-        Exception: What the function raises.
-    """
-    return empty_calls_time(function, arguments, repeats)
-
-
-def clock_seconds():
-    """Seconds that reading the clock adds to a time that is taken with it: the median of many."""
-    return empty_calls_clock()
-
-
-def take_scalars(double first=0, double second=0, double third=0, double fourth=0):
-    """A Cython function that only takes numbers: what a call of one costs without any work."""
-
-
-def take_view(const double[::1] view):
-    """A Cython function that only takes a typed view of an array."""
+include "measurements.pxi"

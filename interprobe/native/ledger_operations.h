@@ -1,0 +1,78 @@
+/* Records of what NumPy itself computed: intermediate results, and slow operations. Part of ledger.h. */
+#ifndef INTERPROBE_LEDGER_OPERATIONS_H
+#define INTERPROBE_LEDGER_OPERATIONS_H
+
+#include "ledger.h"
+
+typedef struct {
+    uint64_t mechanism; /* address of the static name of the ufunc */
+    place_id place;     /* where the ufunc was called */
+    place_id user_place;
+    uint32_t elsize;
+    char kind;
+    uint8_t ndim, padding[2];
+} temporary_key;
+
+typedef struct {
+    entry_head head;
+    temporary_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset mechanism;
+    uint32_t padding;
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t ticks; /* of the calls that filled them */
+    uint64_t largest;
+    /* Then the stored layout of the largest instance. */
+} temporary_entry;
+
+typedef struct {
+    temporary_key key;
+    const char *mechanism;
+    const layout *is;
+    uint64_t ticks;
+    uint64_t ended; /* ticks */
+} temporary_event;
+
+#define LEDGER_OPERANDS 8 /* operands described per operation; further ones are passed over */
+
+typedef struct {
+    uint64_t operation; /* identifies its name */
+    uint64_t operands;  /* hash of their types and orders */
+    place_id place;
+    place_id user_place;
+} operation_key;
+
+typedef struct {
+    int32_t position; /* among the arguments, from 0; -1: the array that the program has it write */
+    uint32_t padding;
+    /* Then the stored layout. */
+} operand_entry;
+
+typedef struct {
+    entry_head head;
+    operation_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset operation;
+    uint32_t operand_count;
+    uint64_t count;
+    uint64_t ticks;
+    uint64_t ticks_max;
+    uint64_t bytes; /* of all operands */
+    uint64_t largest;
+    /* Then operand_count operand entries, of the largest instance. */
+} operation_entry;
+
+typedef struct {
+    operation_key key;
+    const char *operation;
+    int count;
+    const int *positions;
+    const layout *layouts;
+    uint64_t ticks;
+    uint64_t ended; /* ticks */
+} operation_event;
+
+#endif
