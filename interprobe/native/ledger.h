@@ -24,7 +24,7 @@ enum entry_type {
     ENTRY_TEMPORARY = 7,
     ENTRY_FACT = 8,
     ENTRY_GUARD = 9, ENTRY_VIOLATION = 10, /* guard_records.h */
-    ENTRY_OPERATION = 11,
+    ENTRY_OPERATION = 11, /* ledger_operations.h */
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -286,46 +286,6 @@ typedef struct {
     uint64_t ended; /* ticks */
 } temporary_event;
 
-#define LEDGER_OPERANDS 8 /* operands described per operation; further ones are passed over */
-
-typedef struct {
-    uint64_t operation; /* identifies its name */
-    uint64_t operands;  /* hash of their types and orders */
-    place_id place;
-    place_id user_place;
-} operation_key;
-
-typedef struct {
-    int32_t position; /* among the arguments, from 0; -1: the array that the program has it write */
-    uint32_t padding;
-    /* Then the stored layout. */
-} operand_entry;
-
-typedef struct {
-    entry_head head;
-    operation_key key;
-    entry_offset place;
-    entry_offset user_place;
-    entry_offset operation;
-    uint32_t operand_count;
-    uint64_t count;
-    uint64_t ticks;
-    uint64_t ticks_max;
-    uint64_t bytes; /* of all operands */
-    uint64_t largest;
-    /* Then operand_count operand entries, of the largest instance. */
-} operation_entry;
-
-typedef struct {
-    operation_key key;
-    const char *operation;
-    int count;
-    const int *positions;
-    const layout *layouts;
-    uint64_t ticks;
-    uint64_t ended; /* ticks */
-} operation_event;
-
 /* What makes two facts one record; compared as bytes. */
 typedef struct {
     uint64_t kind;      /* address of the static name */
@@ -416,9 +376,6 @@ typedef struct {
 /* Returns what the first of its records says of all calls; zeros where there is none. */
 calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
                              uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
-
-/* Books an operation of NumPy's own; `ticket` gets its records. Returns as ledger_end_call does. */
-calls_so_far ledger_book_operation(const operation_event *event, record_ticket *ticket);
 
 /* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
  * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
