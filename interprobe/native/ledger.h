@@ -24,8 +24,8 @@ enum entry_type {
     ENTRY_TEMPORARY = 7,
     ENTRY_FACT = 8,
     ENTRY_GUARD = 9, ENTRY_VIOLATION = 10, /* guard_records.h */
-    ENTRY_OPERATION = 11,
-    ENTRY_ALLOCATION = 20, ENTRY_PAGES = 21,
+    ENTRY_OPERATION = 11, /* ledger_operations.h */
+    ENTRY_ALLOCATION = 20, ENTRY_PAGES = 21, /* ledger_allocations.h */
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -260,7 +260,36 @@ typedef struct {
     const layout *given;
 } borrow_event;
 
-#include "ledger_operations.h"
+typedef struct {
+    uint64_t mechanism; /* address of the static name of the ufunc */
+    place_id place;     /* where the ufunc was called */
+    place_id user_place;
+    uint32_t elsize;
+    char kind;
+    uint8_t ndim, padding[2];
+} temporary_key;
+
+typedef struct {
+    entry_head head;
+    temporary_key key;
+    entry_offset place;
+    entry_offset user_place;
+    entry_offset mechanism;
+    uint32_t padding;
+    uint64_t count;
+    uint64_t bytes;
+    uint64_t ticks; /* of the calls that filled them */
+    uint64_t largest;
+    /* Then the stored layout of the largest instance. */
+} temporary_entry;
+
+typedef struct {
+    temporary_key key;
+    const char *mechanism;
+    const layout *is;
+    uint64_t ticks;
+    uint64_t ended; /* ticks */
+} temporary_event;
 
 /* What makes two facts one record; compared as bytes. */
 typedef struct {
@@ -355,8 +384,6 @@ typedef struct {
 calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
                              uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
 
-/* Books an operation of NumPy's own; `ticket` gets its records. Returns as ledger_end_call does. */
-calls_so_far ledger_book_operation(const operation_event *event, record_ticket *ticket);
 
 /* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
  * stops a ledger take turns. Held for a few instructions, never across Python code. */

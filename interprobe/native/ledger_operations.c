@@ -1,4 +1,6 @@
 /* Books NumPy's own operations over arrays whose layouts may be what made them slow. */
+#include "ledger_operations.h"
+
 #include "ledger_region.h"
 
 static entry_offset

@@ -1,39 +1,8 @@
-/* Records of what NumPy itself computed: intermediate results, and slow operations. Part of ledger.h. */
+/* Records of NumPy's own operations whose operands' layouts may be what made them slow. */
 #ifndef INTERPROBE_LEDGER_OPERATIONS_H
 #define INTERPROBE_LEDGER_OPERATIONS_H
 
 #include "ledger.h"
-
-typedef struct {
-    uint64_t mechanism; /* address of the static name of the ufunc */
-    place_id place;     /* where the ufunc was called */
-    place_id user_place;
-    uint32_t elsize;
-    char kind;
-    uint8_t ndim, padding[2];
-} temporary_key;
-
-typedef struct {
-    entry_head head;
-    temporary_key key;
-    entry_offset place;
-    entry_offset user_place;
-    entry_offset mechanism;
-    uint32_t padding;
-    uint64_t count;
-    uint64_t bytes;
-    uint64_t ticks; /* of the calls that filled them */
-    uint64_t largest;
-    /* Then the stored layout of the largest instance. */
-} temporary_entry;
-
-typedef struct {
-    temporary_key key;
-    const char *mechanism;
-    const layout *is;
-    uint64_t ticks;
-    uint64_t ended; /* ticks */
-} temporary_event;
 
 #define LEDGER_OPERANDS 8 /* operands described per operation; further ones are passed over */
 
@@ -74,5 +43,8 @@ typedef struct {
     uint64_t ticks;
     uint64_t ended; /* ticks */
 } operation_event;
+
+/* Books an operation of NumPy's own; `ticket` gets its records. Returns as ledger_end_call does. */
+calls_so_far ledger_book_operation(const operation_event *event, record_ticket *ticket);
 
 #endif

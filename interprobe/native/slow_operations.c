@@ -8,7 +8,7 @@
 
 #include "clock.h"
 #include "frames.h"
-#include "ledger.h"
+#include "ledger_operations.h"
 #include "replay.h"
 
 #include <numpy/ufuncobject.h>

@@ -1,5 +1,6 @@
-/* NumPy's own operations that take long over arrays in several orders, or with far strides: they copy
- * nothing, so that no copy tells of them. */
+/* NumPy's own operations that are slow over arrays in several orders, or with far strides.
+ *
+ * They copy nothing, so that no copy tells of them. */
 #ifndef INTERPROBE_SLOW_OPERATIONS_H
 #define INTERPROBE_SLOW_OPERATIONS_H
 

@@ -1,4 +1,4 @@
-/* What if all operands of a NumPy operation lay in memory in one order, their elements side by side? */
+/* What if a NumPy operation's operands all lay in one order? Each is walked along its memory then. */
 #include "slow_operations.h"
 #include "what_if.h"
 
