@@ -137,6 +137,12 @@ def test_what_a_library_calls_is_not_the_users_to_change() -> None:
     assert found(msgspec.structs.replace(short(TINY), site=inside)) == []
 
 
+def test_a_pointer_to_freed_memory_is_not_weighed() -> None:
+    call = short(TINY)
+    dangling = msgspec.structs.replace(call.arguments[0], given=None, freed=call.arguments[0].given)
+    assert found(msgspec.structs.replace(call, arguments=[dangling])) == []
+
+
 def test_the_loop_counts_only_where_it_holds_nothing_else() -> None:
     busy = TINY.loop + "\n    history.append(pointer)"
     finding = only(short(msgspec.structs.replace(TINY, loop=busy)))
