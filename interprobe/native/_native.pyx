@@ -380,15 +380,7 @@ def empty_call_seconds(function, tuple arguments not None, int repeats):
     """Seconds of one call, timed as crossings are, with a crossing's work around it: the median of many.
 
     To be called from code that is not interprobe's own, while one ledger is written; 0.0 where that is
-    not so.
-
-    Args:
-        function: Called as it is.
-        arguments: What it is called with.
-        repeats: How often, at least once.
-
-    Raises:
-        Exception: What the function raises.
+    not so. Raises what the function raises.
     """
     return empty_calls_time(function, arguments, repeats)
 
