@@ -99,7 +99,9 @@ def calling_costs(trace: Trace, least_calls: int) -> Iterator[CallingCost]:
     groups: dict[tuple[object, ...], list[int]] = {}
     for index, call in enumerate(trace.calls):
         # What a library does in a loop of its own is not for the user to change.
-        if call.turn is not None and call.site == call.user_site:
+        # A pointer to freed memory has to go, whatever it costs.
+        dangles = any(argument.freed is not None for argument in call.arguments)
+        if call.turn is not None and call.site == call.user_site and not dangles:
             place = (call.user_site, call.binding, call.library, call.function)
             groups.setdefault(place, []).append(index)
     for indices in groups.values():

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 
 CALLS = 20_000
-STEPS = 250
+STEPS = 120
 """Of an orbit: enough work for what is left of a call to be told."""
 FEW_STEPS = 20
 """As little work for a call through Cython, which costs less."""
@@ -43,14 +43,14 @@ bare_sum = declared(ctypes.c_void_p, ctypes.c_size_t)
 
 
 def tiny_calls_bad() -> object:
-    return [kernels.cdemo_sum(pointer, 200) for pointer in pointers]
+    return [kernels.cdemo_sum(pointer, 100) for pointer in pointers]
 
 
 def tiny_calls_good() -> object:
     sums = np.empty(ROWS)
     target = sums.ctypes.data_as(DOUBLE_POINTER)
     source = table.ctypes.data_as(DOUBLE_POINTER)
-    for _ in range(20):  # as many numbers
+    for _ in range(10):  # as many numbers
         kernels.cdemo_row_sweep(source, ROWS, COLUMNS, target)
     return sums
 
