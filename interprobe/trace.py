@@ -47,8 +47,8 @@ class Fact(msgspec.Struct, frozen=True):
         position: The argument that it was observed of, from 0; None: of the whole.
         other: A second argument that it relates the first to; None: there is none.
         count: In how many instances.
-        value: A number that the kind explains, of the instance in which it was highest; the sum over
-            all, where the kind says so.
+        value: A number that the kind explains, of the instance in which it was highest; the sum
+            over all, where the kind says so.
         limit: A second number of that instance.
         text: What the kind says of the first instance.
         site: A place in the program that the kind explains.
