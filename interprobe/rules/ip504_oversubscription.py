@@ -44,9 +44,9 @@ workers * threads_of_each <= cores  # True
 ## Limits
 
 Calls of 20 ms and more are looked at, and not all of them. The cost is the time that threads stood
-in the queue for each other; what fewer threads gain is not measured, as that needs another run. Threads that end
-before the call does are not counted, nor are those of programs outside of the run: a machine that
-is busy with other things makes threads wait, and is not reported.
+in the queue for each other; what fewer threads gain is not measured, as that needs another run.
+Threads that end before the call does are not counted, nor are those of programs outside of the run:
+a machine that is busy with other things makes threads wait, and is not reported.
 """
 
 from __future__ import annotations
