@@ -46,9 +46,9 @@ that.
 ## Limits
 
 Only calls of a millisecond and more are looked at, and a thread that has waited for less than the
-interval leaves no trace. How much of a call a thread has waited through is not known: the cost is
-the time of the calls at whose end one waited. One such call alone is not reported, nor functions of
-which most of the time passed with nobody waiting.
+interval leaves no trace. The cost is what the other threads computed between such calls, as they
+could have done it during them: a lower bound where one has more to do, and next to nothing for a
+thread that only wakes to look at the clock. One such call alone is not reported.
 """
 
 from __future__ import annotations
@@ -65,9 +65,8 @@ NAME = "gil-held"
 
 _HELD = "gil-held"
 _FREE = "gil-free"
+_TURNS = "gil-turns"
 _LEAST_CALLS = 2
-_LEAST_PART = 0.5
-"""Of the time of long calls that must have passed with another thread waiting."""
 _LEAST_SHARE = 0.01
 
 _RELEASES = {
@@ -136,11 +135,10 @@ def _finding(trace: Trace, indices: list[int]) -> Finding | None:
     """What is said of one place; nothing where too little of it was waited for."""
     calls = [trace.calls[index] for index in indices]
     held, seconds = _of_kind(calls, _HELD)
-    others, other_seconds = _of_kind(calls, _FREE)
-    cost = measured_cost(trace, {call.process for call in calls}, seconds, 0)
-    if held < _LEAST_CALLS or seconds < _LEAST_PART * (seconds + other_seconds):
-        return None
-    if cost.share < _LEAST_SHARE:
+    others, _ = _of_kind(calls, _FREE)
+    _, put_off = _of_kind(calls, _TURNS)
+    cost = measured_cost(trace, {call.process for call in calls}, min(put_off, seconds), 0)
+    if held < _LEAST_CALLS or cost.share < _LEAST_SHARE:
         return None
     first = calls[0]
     library = f" in {file_name(first.library)}" if first.library else ""
@@ -156,12 +154,13 @@ def _finding(trace: Trace, indices: list[int]) -> Finding | None:
         f"In {held:,} of {counted(held + others, 'long call', 'long calls')}, "
         f"{seconds_text(seconds)} in all, no other thread ran any Python code from beginning "
         "to end, although one was waiting to: threads take turns here instead of running side "
-        "by side.",
+        f"by side. {seconds_text(cost.seconds)} of the others' work could have been done "
+        "meanwhile.",
         evidence=f"{counted(sum(call.count for call in calls), 'call', 'calls')} of "
         f"{first.function}{library}, {held:,} with another thread waiting at the end and no change "
         "of the lock's holder",
         records=[RecordIndex(list="calls", index=index) for index in indices],
         cost=cost,
         fix=Fix(text=f"{release.text} {_OF_OTHERS}", code=release.code),
-        saving=Saving(reason="what the other threads would have done meanwhile is not known"),
+        saving=Saving(reason="a repeated call has no other threads beside it"),
     )

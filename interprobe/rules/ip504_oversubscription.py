@@ -44,9 +44,9 @@ workers * threads_of_each <= cores  # True
 ## Limits
 
 Calls of 20 ms and more are looked at, and not all of them. The cost is the time that threads stood
-in the queue; what fewer threads gain is not measured, as that needs another run. Threads that end
-before the call does are not counted, nor are those of programs outside of the run: a machine that
-is busy with other things makes threads wait, and is not reported.
+in the queue for each other; what fewer threads gain is not measured, as that needs another run.
+Threads that end before the call does are not counted, nor are those of programs outside of the run:
+a machine that is busy with other things makes threads wait, and is not reported.
 """
 
 from __future__ import annotations
@@ -165,7 +165,9 @@ def _finding(trace: Trace, demands: list[Demand]) -> Finding | None:
     cores = min(demand.cores for demand in together)
     if cores <= 0 or threads < max(_LEAST_EXCESS * cores, cores + 1):
         return None
-    waiting = sum(demand.waited * demand.seconds for demand in demands)
+    # On a busy machine they wait longer; the rest is not the program's doing.
+    own = 1 - cores / threads
+    waiting = sum(min(own, demand.waited) * demand.seconds for demand in demands)
     cost = measured_cost(trace, {demand.process for demand in demands}, waiting, 0)
     if cost.share < _LEAST_SHARE:
         return None

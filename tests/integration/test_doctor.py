@@ -61,7 +61,8 @@ def test_all_is_well_here(capsys: pytest.CaptureFixture[str]) -> None:
     after = slots()
     # Functions that an earlier recording in this process met are listed no longer.
     shared = before.keys() & after.keys()
-    assert {probe for probe, _ in shared} == set(native.probe_names())
+    reads_only = {"lock"}  # it changes no pointer
+    assert {probe for probe, _ in shared} == set(native.probe_names()) - reads_only
     assert {key: after[key] for key in shared} == {key: before[key] for key in shared}
 
 

@@ -178,7 +178,9 @@ FACTS_OF_CALLS = st.builds(
         ),
         st.sampled_from(["changed", "changed-read-only", "unchanged", "overlap", "same-memory"]),
         st.sampled_from(["cut", "large-integer", "length-past-array"]),
-        st.sampled_from(["gil-held", "gil-free", "threads-queued", "threads-ran", "subnormal"]),
+        st.sampled_from(
+            ["gil-held", "gil-turns", "gil-free", "threads-queued", "threads-ran", "subnormal"]
+        ),
     ),
     position=st.one_of(st.none(), st.integers(-1, 4)),
     other=st.one_of(st.none(), st.integers(-1, 4)),

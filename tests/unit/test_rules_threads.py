@@ -21,6 +21,10 @@ def held(count: int, milliseconds: int) -> Fact:
     return Fact("gil-held", count=count, value=milliseconds * MS)
 
 
+def turns(milliseconds: int) -> Fact:
+    return Fact("gil-turns", value=milliseconds * MS)
+
+
 def free(count: int, milliseconds: int) -> Fact:
     return Fact("gil-free", count=count, value=milliseconds * MS)
 
@@ -50,10 +54,10 @@ def crowded(*calls: Call, seconds: float = 1.0, processes: int = 1) -> list[Find
 # --- IP503
 
 
-def test_calls_that_others_wait_for_cost_the_time_that_they_took() -> None:
-    (finding,) = locked(call(held(8, 200), free(2, 40)))
+def test_calls_that_others_wait_for_cost_the_work_that_they_put_off() -> None:
+    (finding,) = locked(call(held(8, 200), turns(150), free(2, 40)))
     assert finding.severity is Severity.WARNING
-    assert finding.cost.seconds == pytest.approx(0.2)
+    assert finding.cost.seconds == pytest.approx(0.15)
     assert "In 8 of 10 long calls, 200 ms in all" in finding.cause
     assert finding.saving is not None
     assert finding.saving.method == "not measured"
@@ -63,8 +67,9 @@ def test_calls_that_others_wait_for_cost_the_time_that_they_took() -> None:
     "facts",
     [
         [free(10, 250)],  # nobody waited
-        [held(1, 240)],  # one call alone: a thread that happened to wake
-        [held(3, 60), free(7, 180)],  # as of a thread that wakes now and then
+        [held(1, 240), turns(240)],  # one call alone: a thread that happened to wake
+        [held(10, 250), turns(1)],  # of a thread that looks at the clock now and then
+        [held(10, 250)],
         [Fact("raised")],
     ],
 )
@@ -73,19 +78,19 @@ def test_where_hardly_anybody_waits_nothing_is_said(facts: list[Fact]) -> None:
 
 
 def test_a_trifle_of_the_run_is_no_finding() -> None:
-    assert locked(call(held(8, 200)), seconds=1000.0) == []
-    (finding,) = locked(call(held(8, 200)), seconds=10.0)
+    assert locked(call(held(8, 200), turns(200)), seconds=1000.0) == []
+    (finding,) = locked(call(held(8, 200), turns(200)), seconds=10.0)
     assert finding.severity is Severity.NOTE
 
 
 def test_time_of_calls_nested_in_it_is_theirs() -> None:
-    (finding,) = locked(call(held(8, 200), nested=0.2))
+    (finding,) = locked(call(held(8, 200), turns(200), nested=0.2))
     assert finding.cost.seconds == pytest.approx(0.04)
-    assert locked(call(held(8, 200), nested=0.25)) == []
+    assert locked(call(held(8, 200), turns(200), nested=0.25)) == []
 
 
 def test_a_booked_time_beyond_the_records_own_is_cut_to_it() -> None:
-    (finding,) = locked(call(held(8, 900)))
+    (finding,) = locked(call(held(8, 900), turns(900)))
     assert finding.cost.seconds == 0.25
 
 
@@ -102,7 +107,7 @@ def test_a_booked_time_beyond_the_records_own_is_cut_to_it() -> None:
     ],
 )
 def test_the_fix_is_that_of_the_binding(binding: str, words: str) -> None:
-    (finding,) = locked(call(held(8, 200), binding=binding))
+    (finding,) = locked(call(held(8, 200), turns(200), binding=binding))
     assert words in finding.fix.text
     ast.parse(finding.fix.code)
 
