@@ -110,9 +110,9 @@ class CallRecord(msgspec.Struct, frozen=True):
     bytes_borrowed: int
     bytes_copied: int
     resident_growth: int
-    page_faults: int
-    faulting: int
     facts: list[FactRecord]
+    page_faults: int = 0
+    faulting: int = 0
 
 
 class BorrowRecord(msgspec.Struct, frozen=True):
