@@ -52,7 +52,7 @@ except ModuleNotFoundError as error:
         "'python3 -m pip install .' in interprobe's source folder"
     ) from error
 
-EXPECTED_ABI = 3
+EXPECTED_ABI = 4
 if ABI_VERSION != EXPECTED_ABI:
     raise ImportError(
         f"interprobe's compiled part is of another version (ABI {ABI_VERSION}, this code needs "

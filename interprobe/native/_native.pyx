@@ -11,7 +11,7 @@ cdef extern from *:
     #define INTERPROBE_IMPORTS_NUMPY
     #include "numpy_api.h"
     static int import_numpy(void) { import_array1(-1); return 0; }
-    #define INTERPROBE_ABI 3
+    #define INTERPROBE_ABI 4
     """
     int import_numpy() except -1
     int INTERPROBE_ABI

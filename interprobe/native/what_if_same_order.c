@@ -1,4 +1,4 @@
-/* What if a NumPy operation's operands all lay in one order? Each is walked along its memory then. */
+/* Asks what a NumPy operation takes whose operands all lie in one order: each is walked along its memory. */
 #include "slow_operations.h"
 #include "what_if.h"
 
