@@ -1,4 +1,4 @@
-/* Asks what a NumPy operation takes whose operands all lie in one order: each is walked along its memory. */
+/* Asks what a NumPy operation takes when all of its operands lie in one order. */
 #include "slow_operations.h"
 #include "what_if.h"
 
