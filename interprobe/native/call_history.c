@@ -76,10 +76,14 @@ find_pointers(call_history *history, const begun_call *call)
 static bool
 may_call_back(const begun_call *call)
 {
+    const foreign_binding *foreign = call->to->foreign;
+    if (foreign != NULL && foreign->runs_python != NULL && foreign->runs_python(call->to->callable)) {
+        return true;
+    }
     for (int i = 0; i < call->given; i++) {
         PyObject *argument = call->to->arguments[i];
-        bool calls = call->to->foreign != NULL
-                         ? call->to->foreign->calls_back(argument)
+        bool calls = foreign != NULL
+                         ? foreign->calls_back(argument)
                          : Py_TYPE(argument)->tp_call != NULL && !PyType_Check(argument);
         if (calls || PyFunction_Check(argument) || PyMethod_Check(argument)) {
             return true;

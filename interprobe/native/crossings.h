@@ -36,6 +36,8 @@ typedef struct {
     int (*integer_bits)(PyObject *callable, Py_ssize_t position);
     /* Whether C may call Python back through an argument. */
     bool (*calls_back)(PyObject *argument);
+    /* Whether Python code runs in the call, after C's: ctypes' errcheck. NULL: never. */
+    bool (*runs_python)(PyObject *callable);
     /* Whether the declaration of this position converts arguments in a way of its own, so that C may get
      * another array than the call was given. NULL: never. */
     bool (*converts)(PyObject *callable, Py_ssize_t position);

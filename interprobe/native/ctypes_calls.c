@@ -20,7 +20,8 @@
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
 static ternaryfunc original_call;
 static PyObject *name_name, *name_from_param;
-static PyGetSetDef *argtypes_of; /* ctypes' own: a subclass may have a property of that name */
+/* ctypes' own: a subclass may have properties of these names. */
+static PyGetSetDef *argtypes_of, *errcheck_of;
 
 static void
 resolve_call(call_event *event, void *context)
@@ -61,6 +62,16 @@ resolve_call(call_event *event, void *context)
     }
     Py_XDECREF(argtypes);
     PyErr_Clear();
+}
+
+/* Whether the function has an errcheck, which may be any Python code. */
+static bool
+runs_python(PyObject *callable)
+{
+    PyObject *check = errcheck_of->get(callable, errcheck_of->closure);
+    bool runs = check != NULL && check != Py_None;
+    Py_XDECREF(check);
+    return runs;
 }
 
 /* What argtypes say of a position, borrowed: None where they are none of the usual sequences; NULL:
@@ -149,6 +160,7 @@ static const foreign_binding handing_over = {
     .declared_element = declared_element,
     .integer_bits = integer_bits,
     .calls_back = ctypes_calls_back,
+    .runs_python = runs_python,
     .converts = converts,
     .pointing_at = ctypes_pointing_at,
     .integers_behind = ctypes_integers_behind,
@@ -267,8 +279,10 @@ install(void)
         name_name = PyUnicode_InternFromString("__name__");
         name_from_param = PyUnicode_InternFromString("from_param");
         argtypes_of = function_base == NULL ? NULL : getter_of(function_base, "argtypes");
+        errcheck_of = function_base == NULL ? NULL : getter_of(function_base, "errcheck");
     }
-    if (function_base == NULL || name_name == NULL || name_from_param == NULL || argtypes_of == NULL) {
+    if (function_base == NULL || name_name == NULL || name_from_param == NULL || argtypes_of == NULL ||
+        errcheck_of == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }

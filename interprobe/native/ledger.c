@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +25,10 @@ static char lock;
 void
 ledger_lock(void)
 {
-    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
+    for (unsigned tries = 1; __atomic_test_and_set(&lock, __ATOMIC_ACQUIRE); tries++) {
+        if (tries % 64 == 0) {
+            sched_yield(); /* its holder may wait for this very processor */
+        }
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif

@@ -32,7 +32,8 @@ enum {
     WARMED_UP = 5,
     LOOK_EVERY = 20, /* milliseconds */
     MANY_TIMES = 8,
-    PATIENCE = 50000000, /* nanoseconds */
+    PATIENCE = 50000000,     /* nanoseconds */
+    LONGEST_WAIT = 250000000, /* nanoseconds, for other threads to end what they do */
     SPARE_MEMORY = 64 << 20,
 };
 #define SHARE 0.1          /* of the run that replays may take, */
@@ -52,7 +53,6 @@ typedef struct {
 
 uint64_t replay_fed_crossing;
 static known_record records[RECORDS];
-static double spent; /* nanoseconds */
 
 /* What is known of a record; NULL where the table is full. */
 static known_record *
@@ -115,6 +115,23 @@ others_sleep(void)
     return sleep;
 }
 
+/* Threads of a BLAS that has done its work look for more for a while before they sleep. */
+static bool
+others_come_to_rest(void)
+{
+    uint64_t began = clock_nanoseconds();
+    int sleep = others_sleep();
+    while (sleep == 0 && clock_nanoseconds() - began < LONGEST_WAIT) {
+        struct timespec pause = {0, 2000000};
+        if (nanosleep(&pause, NULL) < 0) {
+            break; /* a signal is waiting to be answered */
+        }
+        sleep = others_sleep();
+    }
+    replay_spent += (double)(clock_nanoseconds() - began);
+    return sleep == 1;
+}
+
 static bool
 is_only_python_thread(void)
 {
@@ -164,7 +181,7 @@ hindrance(const ended_call *call, bool *may_change)
     if (!is_only_python_thread()) {
         return "the program had several Python threads";
     }
-    if (others_sleep() != 1) {
+    if (!others_come_to_rest()) {
         return "other threads were at work in native code";
     }
     if (free_memory() < memory_wanted(call)) {
@@ -281,7 +298,7 @@ run(const replay_job *job, replay_report *out)
     }
     munmap(report, sizeof *report);
     /* Pages that the parent writes later cost it about as much as the fork did. */
-    spent += (double)(clock_nanoseconds() - began) + forking;
+    replay_spent += (double)(clock_nanoseconds() - began) + forking;
 }
 
 /* --- what is booked --------------------------------------------------------------------------- */
@@ -409,7 +426,7 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     double elapsed = elapsed_nanoseconds(book);
     double budget = SHARE * elapsed > AT_LEAST ? SHARE * elapsed : AT_LEAST;
     bool unbounded = replay_mode == REPLAY_ALL;
-    if (!unbounded && spent >= budget) {
+    if (!unbounded && replay_spent >= budget) {
         return;
     }
     for (int i = 0; i < call->count; i++) {
@@ -427,7 +444,7 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     double share = (double)ticks / clock_ticks_per_nanosecond / elapsed;
     known->next = 2 * ticks; /* another look when it has cost twice as much */
     if (job.count > 0 && ticks >= replay_threshold && (unbounded || share >= RECORD_SHARE)) {
-        replay(&job, known, unbounded ? MOST_OF_ONE : budget - spent);
+        replay(&job, known, unbounded ? MOST_OF_ONE : budget - replay_spent);
     }
     for (int i = 0; i < call->count; i++) {
         Py_XDECREF(call->arrays[i]); /* the argument itself still holds it, or its memory */

@@ -1,5 +1,7 @@
-/* What if the program had not converted an array before it passed it? The call is repeated with and
- * without a conversion like the one that was seen: from an array that lies as the source lay. */
+/* Measures what a conversion costs that the program makes before a call.
+ *
+ * The call is repeated with and without a conversion like the one that was seen: from an array that lies
+ * as the source lay. */
 #include "replay.h"
 
 #include "addresses.h"

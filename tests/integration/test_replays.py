@@ -6,6 +6,7 @@ import importlib.util
 import os
 import random
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -252,3 +253,27 @@ def test_a_program_is_the_same_with_and_without_replays(
     calls: ModuleType, given_arrays: list[NDArray[Any]]
 ) -> None:
     assert outcome(calls, given_arrays, "all") == outcome(calls, given_arrays, "off")
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_program_whose_blas_is_busy_is_never_hung(
+    calls: ModuleType, threads: int, tmp_path: Path
+) -> None:
+    assert calls.__file__ is not None
+    program = Path(__file__).parent / "programs" / "busy_blas.py"
+    environment = os.environ | {"OPENBLAS_NUM_THREADS": str(threads)}
+    outputs, ends = [], []
+    for mode in ("off", "all"):
+        done = subprocess.run(
+            [sys.executable, str(program), str(Path(calls.__file__).parent), mode],
+            capture_output=True,
+            text=True,
+            timeout=240,
+            env=environment,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        outputs.append(done.stdout)
+        ends.append(done.stderr)
+    assert outputs[0] == outputs[1]
+    assert "several Python threads" in ends[1]

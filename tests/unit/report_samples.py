@@ -170,8 +170,11 @@ def founding() -> Trace:
             "Make `samples` in the order in which it is read:",
             'samples = np.empty((200, 200_000), order="F")',
         ),
-        Saving(2.31, 1.9, 2.8, 0.6, "warm", "measured"),
-    )
+        Saving(
+            2.31, 1.9, 2.8, 0.6, "warm", "measured",
+            program_seconds=3.42, program_speedup=1.213, verdict="worth it",
+        ),
+    )  # fmt: skip
     dtype = Finding(
         "IP103",
         "dtype-conversion",
@@ -217,7 +220,11 @@ def founding() -> Trace:
         [RecordIndex("copies", 2)],
         Cost(0.0176, 12 * 4_000_000, 0.005),
         Fix("Convert the whole file once, after reading it."),
-    )
+        Saving(
+            seconds=0.0176, method="estimated", reason="no call takes the copy directly",
+            program_seconds=3.42, program_speedup=1.005, verdict="not worth it",
+        ),
+    )  # fmt: skip
     return trace(
         copies=[turned, centred, swapped, kept, listed, unknown],
         calls=calls,
@@ -307,6 +314,33 @@ def lines_and_memory() -> Trace:
     )
 
 
+GAINS = [
+    Saving(
+        1.12, 1.06, 1.2, 4e-4, "evicted", "measured",
+        program_seconds=7.1, program_speedup=1.0001, verdict="undecided",
+    ),
+    Saving(
+        1.02, 0.97, 1.06, 1e-5, "either", "measured",
+        reason="the other calls were not repeated: the program had several Python threads",
+        program_seconds=3.42, program_speedup=1.0, verdict="not worth it",
+    ),
+    Saving(
+        1.84, seconds=2.6e-4, method="estimated",
+        reason="other threads were at work in native code",
+        program_seconds=3.42, program_speedup=1.0001, verdict="worth it",
+    ),
+    Saving(reason="the call was not repeated"),
+    Saving(
+        142.0, 120.0, 1300.0, 2e-4, "warm", "measured",
+        program_seconds=3.42, program_speedup=1.0001, verdict="worth it",
+    ),
+    Saving(
+        seconds=1e-4, method="estimated", reason="no call takes the copy directly",
+        program_seconds=3.42, program_speedup=1.00003, verdict="not worth it",
+    ),
+]  # fmt: skip
+
+
 def crowded() -> Trace:
     """More notes, other copies and crossings than a report shows in full."""
     copies, findings, calls = [], [], []
@@ -351,6 +385,7 @@ def crowded() -> Trace:
                     [RecordIndex("copies", number)],
                     Cost(1e-5 * (30 - number), 72_000, 0.0001),
                     Fix("Store the columns as rows.", "table = np.ascontiguousarray(table.T)"),
+                    GAINS[number % len(GAINS)],
                 )
             )
     return trace(copies=copies, calls=calls, findings=findings)

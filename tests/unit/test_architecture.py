@@ -92,7 +92,7 @@ PARTS = {
     "diagnosis": (
         "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
         " demands expressions length_evidence lost_writes overload_messages passed_values"
-        " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
+        " consumers pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares true_records",
         "types_of_C values wording",
         "",
@@ -102,9 +102,14 @@ PARTS = {
         "values wording diagnosis types_of_C",
         "",
     ),
+    "savings": (
+        "gains savings",
+        "values wording diagnosis",
+        "msgspec",
+    ),
     "analysis": (
         "analysis",
-        "values diagnosis rules",
+        "values diagnosis rules savings",
         "msgspec",
     ),
     "drawing": (
@@ -141,7 +146,7 @@ PARTS = {
 }
 
 # These neither read nor write anything: what they yield depends on their arguments alone.
-PURE_PARTS = {"wording", "diagnosis", "rules", "analysis", "drawing"}
+PURE_PARTS = {"wording", "diagnosis", "rules", "savings", "analysis", "drawing"}
 MODULES_OF_INPUT_AND_OUTPUT = {
     *("fileinput", "glob", "logging", "os", "shutil", "socket", "subprocess", "sys", "tempfile"),
     *("urllib", "warnings"),

@@ -153,7 +153,7 @@ BORROWS = st.builds(
 RECORDS = st.builds(
     RecordIndex, list=st.sampled_from(["copies", "calls", "borrows"]), index=st.integers(0, FEW)
 )
-FACTORS = st.none() | st.floats(0, 1e6)
+FACTORS = st.none() | st.floats(-1e3, 1e6)
 SAVINGS = st.builds(
     Saving,
     speedup=FACTORS,
@@ -163,6 +163,11 @@ SAVINGS = st.builds(
     cache=st.none() | WORDS,
     method=st.sampled_from(["measured", "estimated", "not measured"]),
     reason=st.none() | WORDS,
+    program_seconds=FACTORS,
+    program_speedup=FACTORS,
+    program_low=FACTORS,
+    program_high=FACTORS,
+    verdict=st.sampled_from([None, "worth it", "undecided", "not worth it"]),
 )
 FINDINGS = st.builds(
     Finding,

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from interprobe import accesses
 from interprobe.analysis import analyse, rules
-from interprobe.findings import Severity, Site
+from interprobe.findings import Saving, Severity, Site
 from interprobe.layout import Layout
+from interprobe.replays import Replay
 from interprobe.shares import WARNING_SHARE
 from interprobe.trace import (
     Argument,
@@ -105,8 +106,26 @@ REQUIREMENTS = [
     "OWNDATA",
     "ENSUREARRAY",
 ]
+FACTORS = st.none() | st.floats(0, 1e6)
+REPLAYS = st.lists(
+    st.builds(
+        Replay,
+        change=st.sampled_from(["conforming", "contiguous", "aligned"]),
+        positions=st.lists(st.integers(0, 4), max_size=3),
+        passes=st.integers(0, 20),
+        as_is=SECONDS,
+        changed=SECONDS,
+        speedup=FACTORS,
+        low=FACTORS,
+        high=FACTORS,
+        cache=st.sampled_from(["warm", "evicted", "either", None]),
+        reason=st.none() | NAMES,
+    ),
+    max_size=2,
+)
 COPIES = st.builds(
     Copy,
+    replays=REPLAYS,
     process=st.integers(0, 2),
     site=SITES,
     user_site=SITES,
@@ -162,6 +181,7 @@ FACTS_OF_CALLS = st.builds(
 )
 CALLS = st.builds(
     Call,
+    replays=REPLAYS,
     facts=st.lists(FACTS_OF_CALLS, max_size=4),
     process=st.integers(0, 2),
     site=SITES,
@@ -286,10 +306,45 @@ def test_the_severity_is_the_one_that_the_share_and_the_code_tell(trace: Trace) 
         if finding.rule.startswith(("IP3", "IP4")):
             assert finding.cost.share == 0.0  # as severe as the evidence is, whatever it costs
         else:
-            worth_it = finding.cost.share >= WARNING_SHARE
-            assert finding.severity is (Severity.WARNING if worth_it else Severity.NOTE)
+            saving = finding.saving
+            assert saving is not None
+            costs = finding.cost.share >= WARNING_SHARE
+            gains = saving.verdict != "not worth it" and (
+                saving.method != "measured" or not saves_little(saving)
+            )
+            assert finding.severity is (Severity.WARNING if costs and gains else Severity.NOTE)
     errors = [finding.severity is Severity.ERROR for finding in findings]
     assert errors == sorted(errors, reverse=True)
+
+
+def saves_little(saving: Saving) -> bool:
+    if saving.seconds is None or saving.program_seconds is None:
+        return False
+    return saving.seconds < WARNING_SHARE * saving.program_seconds
+
+
+@settings(max_examples=200, deadline=None)
+@given(TRACES, st.booleans())
+def test_what_a_fix_gains_agrees_with_itself(trace: Trace, inside: bool) -> None:
+    # Calls at the places of the copies, so that some of these are theirs.
+    calls = [
+        msgspec.structs.replace(call, site=copy.site, process=copy.process, bytes_copied=inside)
+        for call, copy in zip(trace.calls, trace.copies, strict=False)
+    ]
+    for finding in analyse(msgspec.structs.replace(trace, calls=calls)).findings:
+        saving = finding.saving
+        if saving is None:
+            continue
+        known = saving.speedup is not None or saving.program_speedup is not None
+        assert (saving.verdict is not None) == known
+        if saving.method == "not measured":
+            assert saving.reason
+            assert not known
+        elif saving.method == "estimated":
+            assert saving.low is saving.high is saving.cache is None
+            assert saving.reason
+        if saving.seconds is not None and saving.program_speedup is not None:
+            assert (saving.seconds > 0) >= (saving.program_speedup > 1)
 
 
 @settings(max_examples=50, deadline=None)
