@@ -100,6 +100,33 @@ double cdemo_records_sum(const struct cdemo_record *records, size_t n);
  * when refused. */
 double cdemo_longest_gap(const float *times, size_t n);
 
+/* Largest of x[0], x[step], ... x[(n - 1) * step]: `step` elements lie between two that are looked at,
+ * 1 for neighbours. Returns -infinity for n == 0, NaN when refused. */
+double cdemo_peak(const double *x, size_t n, ptrdiff_t step);
+
+/* scaled(i, j) = factors[j] * matrix(i, j) of a rows x cols matrix, column after column. In both matrices
+ * row_step elements lie from a row to the next, and column_step from a column to the next: cols and 1 in
+ * C order, 1 and rows in Fortran order. Returns a cdemo_status. */
+int cdemo_scale_columns(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                        size_t row_step, size_t column_step,
+                        const double *CDEMO_RESTRICT factors, double *CDEMO_RESTRICT scaled);
+
+/* Transposes a rows x cols matrix: element (j, i) of the target is element (i, j) of the source. The
+ * rows of either start source_step, or target_step, elements apart, which are at least as many as a row
+ * has; what lies behind a row is left alone. Returns a cdemo_status. */
+int cdemo_transpose(const double *CDEMO_RESTRICT source, size_t rows, size_t cols,
+                    size_t source_step, double *CDEMO_RESTRICT target, size_t target_step);
+
+/* Answers of n first-order filters to constant inputs, from 0 on:
+ *
+ *     answers[i] += rate * (inputs[i] - answers[i]), `steps` times
+ *
+ * Either buffer may lie at any address: no alignment is refused. As in many a library with vector
+ * code, the fast version is for aligned buffers; others get one that goes from element to element.
+ * Both yield the same bits. Writes answers[0..n). Returns a cdemo_status. */
+int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT answers, size_t n,
+                 size_t steps, double rate);
+
 /* What a status means, as a static, null-terminated sentence in ASCII that the caller must not
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);

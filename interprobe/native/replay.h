@@ -6,7 +6,7 @@
 #include "what_if.h"
 
 enum {
-    REPLAY_CHANGES = 4, /* counterfactuals of one replay */
+    REPLAY_CHANGES = 8, /* counterfactuals of one replay */
     REPLAY_REASON = 160,
 };
 
