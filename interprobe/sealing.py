@@ -238,6 +238,7 @@ class _PlaceNames:
 def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
     site = place(record.place)
     facts, replays = replay_facts.split(_facts(record.facts, place))
+    typical = contents.seconds(record.ticks) / max(1, record.count)
     return Copy(
         process=process,
         site=site,
@@ -257,9 +258,7 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         variants=record.variants,
         repeated=record.repeated,
         facts=facts,
-        replays=replay_choice.choose(
-            replays, contents.seconds(record.ticks) / max(1, record.count), of_difference=True
-        ),
+        replays=replay_choice.choose(replays, typical, typical, of_difference=True),
     )
 
 
@@ -295,7 +294,8 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
     site = place(record.place)
     facts, replays = replay_facts.split(_facts(record.facts, place))
     seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
-    in_place = replay_choice.typical_seconds(record.count, seconds, longest)
+    shortest = contents.seconds(record.ticks_min)
+    typical = replay_choice.typical_seconds(record.count, seconds, longest)
     return Call(
         process=process,
         site=site,
@@ -318,13 +318,13 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         count=record.count,
         seconds=seconds,
         seconds_self=contents.seconds(record.ticks_self),
-        seconds_min=contents.seconds(record.ticks_min),
+        seconds_min=shortest,
         seconds_max=longest,
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
         facts=facts,
-        replays=replay_choice.choose(replays, in_place),
+        replays=replay_choice.choose(replays, shortest, typical),
     )
 
 

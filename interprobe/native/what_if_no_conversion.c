@@ -115,11 +115,19 @@ again(const ended_call *call, int position)
     return result;
 }
 
+static PyArrayObject *
+reads(const ended_call *call, int position)
+{
+    (void)call;
+    return sources[position]; /* made by the first `again` */
+}
+
 static what_if no_conversion = {
     .change = "no-conversion",
     .concerns = {.all = CALL_LAYOUT},
     .applies = applies,
     .again = again,
+    .reads = reads,
     .about = about,
 };
 REGISTER_WHAT_IF(no_conversion)
