@@ -11,6 +11,8 @@ from interprobe.replays import Replay
 
 DISAGREES: Final = 1.4
 """From this ratio on, a time in the child and one in the program are not the same state."""
+AGREES: Final = 1.15
+"""Up to this ratio they are: the probes' own time, and what else runs on the machine, is as much."""
 
 
 def typical_seconds(count: int, seconds: float, longest: float) -> float:
@@ -82,10 +84,10 @@ def _chosen(
 
 
 def _off(seconds: float, shortest: float, typical: float) -> float:
-    """How far a time is from all that was seen in place; 1 where it was among that."""
-    if seconds < shortest:
-        return shortest / seconds
-    return max(1.0, seconds / max(shortest, typical))
+    """How far a time is from all that was seen in place; 1 where it was among that, or nearly."""
+    longest = max(shortest, typical)
+    ratio = shortest / seconds if seconds < shortest else max(1.0, seconds / longest)
+    return ratio if ratio > AGREES else 1.0
 
 
 def _distance(one: float, other: float) -> float:

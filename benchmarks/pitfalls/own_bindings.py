@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,22 +11,55 @@ import numpy as np
 from benchmarks.pitfalls import Pitfall, Sides
 
 
+# The statements themselves: interprobe watches what the program's own code imports by name.
+def _nanobind() -> Any:
+    import pitfall_nanobind
+
+    return pitfall_nanobind.total
+
+
+def _f2py() -> Any:
+    import pitfall_fortran
+
+    return pitfall_fortran.total
+
+
+def _cython() -> Any:
+    import pitfall_cython
+
+    return pitfall_cython.total
+
+
+def _c_api() -> Any:
+    import pitfall_c_api
+
+    return pitfall_c_api.total
+
+
+_TOTALS = {
+    "nanobind": ("pitfall_nanobind", _nanobind),
+    "f2py": ("pitfall_fortran", _f2py),
+    "Cython": ("pitfall_cython", _cython),
+    "C API": ("pitfall_c_api", _c_api),
+}
+
+
 def _case(
     name: str, binding: str, what: str,
     given: Callable[[], Any], wanted: Callable[[Any], Any], *rounds: int,
 ) -> Pitfall:  # fmt: skip
     """``total`` of a binding's module with what ``given`` makes, and with what is wanted."""
-    module = f"pitfall_{'fortran' if binding == 'f2py' else binding.lower().replace(' ', '_')}"
+    module, load = _TOTALS[binding]
 
     def prepare(built: Path) -> Sides:
-        total = importlib.import_module(module).total
+        total = load()
         array = given()
         converted = wanted(array)
 
-        def bad() -> float:
+        def bad() -> Any:
             return total(array, *rounds)
 
-        def good() -> float:
+        def good() -> Any:
             return total(converted, *rounds)
 
         return Sides(bad, good)

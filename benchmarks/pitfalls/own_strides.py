@@ -29,7 +29,7 @@ def _prepare_column(built: Path) -> Sides:
 def _prepare_traversal(built: Path) -> Sides:
     from pitfall_cython import total_by_rows
 
-    fortran = np.asfortranarray(np.linspace(0.0, 1.0, 2_250_000).reshape(1500, 1500))
+    fortran = np.asfortranarray(np.linspace(0.0, 1.0, 1_152_000).reshape(96, 12_000))
     c_order = np.ascontiguousarray(fortran)
 
     def bad() -> float:
@@ -60,7 +60,7 @@ def _prepare_power_of_two(built: Path) -> Sides:
 CASES = (
     Pitfall("strided-access", "Cython", "a column of 64, read in place", _prepare_column, (_MODULE,)),
     Pitfall(
-        "traversal-against-layout", "Cython", "rows of a matrix in Fortran order, read in place",
+        "traversal-against-layout", "Cython", "long rows of a matrix in Fortran order, read in place",
         _prepare_traversal, (_MODULE,),
     ),
     Pitfall(

@@ -55,7 +55,8 @@ typedef struct {
     row of[REPLAY_CHANGES + 1];
     int change[REPLAY_CHANGES + 1]; /* of the job, by row */
     int calls[REPLAY_CHANGES + 1];          /* in a sample */
-    int samples;                            /* in a turn */
+    int samples;                            /* in a turn, */
+    bool leads;                             /* after a call that is not counted */
     double took[REPLAY_CHANGES + 1][PASSES]; /* nanoseconds of one call */
 } experiment;
 
@@ -243,7 +244,7 @@ static double
 time_turn(const experiment *now, int which, bool cold)
 {
     double took[SAMPLES];
-    for (int i = now->samples > 1 ? -1 : 0; i < now->samples; i++) { /* the first is not counted */
+    for (int i = now->leads ? -1 : 0; i < now->samples; i++) {
         if (cold) {
             evict_row(now, which);
         }
@@ -356,8 +357,9 @@ plan(experiment *now, double allowance)
     /* Others may want the processor. And these calls were slower than those to come: their pages were
      * copied. */
     double slowed = fmax(1, (nanoseconds_now() - began) / fmax(calls, 1));
-    bool many = slowed * (SAMPLES * samples + calls) * (FEWEST_PASSES + 2) < allowance / 2;
-    now->samples = many ? SAMPLES : 1;
+    double most = allowance / 2 / (FEWEST_PASSES + 2) / slowed;
+    now->leads = samples + calls < most;
+    now->samples = SAMPLES * samples + calls < most ? SAMPLES : 1;
     return calls * (FEWEST_PASSES + 1) * 0.8 > allowance ? too_long : NULL;
 }
 
