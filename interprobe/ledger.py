@@ -21,14 +21,14 @@ from interprobe.ledger_records import (
 from interprobe.trace import Variant
 
 MAGIC = b"IPLEDGER"
-VERSION = 3
+VERSION = 4
 _HEADER = struct.Struct("<8sII16QII")
 _BIN = struct.Struct("<QQQ")
 _BINS = 64
 _HEAD = struct.Struct("<II")
 _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
-_COPY = struct.Struct("<IIII4QQQQQQQQQQ9Q")
+_COPY = struct.Struct("<IIII4QQQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
 _CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
@@ -163,10 +163,11 @@ class _Reader:
             count=values[8],
             bytes=values[9],
             ticks=values[10],
-            nbytes_min=values[11],
-            nbytes_max=values[12],
-            repeated=values[13],
-            variants=self._variants(offset, len(result.shape), values[17:], values[16]),
+            ticks_min=values[11],
+            nbytes_min=values[12],
+            nbytes_max=values[13],
+            repeated=values[14],
+            variants=self._variants(offset, len(result.shape), values[18:], values[17]),
             kind=[name for bit, name in enumerate(KINDS) if kind & 1 << bit],
             unmet=[name for bit, name in enumerate(REQUIREMENTS) if unmet & 1 << bit],
             explicit=bool(explicit),

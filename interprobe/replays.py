@@ -12,7 +12,10 @@ class Replay(msgspec.Struct, frozen=True):
 
     Attributes:
         change: What was different: the name that a file of ``native/`` gives it. ``conforming``:
-            arrays as the callee had them converted to.
+            arrays as the callee had them converted to. ``contiguous``: strided arrays without gaps.
+            ``other-order``: matrices with their axes in the other order. ``padded``: rows a little
+            apart that started a power of two apart. ``aligned``: misaligned elements aligned.
+            ``same-layout``: the control of these four, copies of the same layout.
         positions: The arguments that were replaced, from 0.
         passes: How often both were timed; 0 where nothing could be measured.
         as_is: Seconds of one call as it was, in the child: the median.

@@ -258,7 +258,9 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         variants=record.variants,
         repeated=record.repeated,
         facts=facts,
-        replays=replay_choice.choose(replays, typical, typical, of_difference=True),
+        replays=replay_choice.choose(
+            replays, contents.seconds(record.ticks_min), typical, of_difference=True
+        ),
     )
 
 

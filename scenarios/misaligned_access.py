@@ -19,7 +19,7 @@ from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 TITLE = "numbers at odd addresses, for which a function has only its slow version"
 EXPECTED = ("IP204",)
 SAME_NUMBERS = True
-SIZE = 64
+SIZE = 16
 
 HEADER = 13
 PADDED_HEADER = 16

@@ -21,7 +21,7 @@ from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 TITLE = "a matrix whose rows start 8192 bytes apart, so that they compete in the cache"
 EXPECTED = ("IP203",)
 SAME_NUMBERS = True
-SIZE = 16
+SIZE = 4
 
 COLUMNS = 1024
 ROOM = 8

@@ -20,7 +20,7 @@ from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 TITLE = "columns of a table, of which each number lies in a cache line of its own"
 EXPECTED = ("IP201",)
 SAME_NUMBERS = True
-SIZE = 64
+SIZE = 16
 
 SENSORS = 32
 REPEATS = 20

@@ -21,7 +21,7 @@ from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
 TITLE = "a matrix in C order that a function walks column by column"
 EXPECTED = ("IP202",)
 SAME_NUMBERS = True
-SIZE = 16
+SIZE = 4
 
 ROWS = 1500
 REPEATS = 10

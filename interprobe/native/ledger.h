@@ -12,7 +12,7 @@
 #include "places.h"
 
 #define LEDGER_MAGIC "IPLEDGER"
-#define LEDGER_VERSION 3
+#define LEDGER_VERSION 4
 #define LEDGER_REGION (16u << 20) /* address space and file size; pages are touched only when used */
 #define LEDGER_BINS 64            /* timeline bins */
 #define LEDGER_SHAPES 9           /* distinct shapes kept per copy record */
@@ -118,6 +118,7 @@ typedef struct {
     uint64_t count;
     uint64_t bytes;
     uint64_t ticks;
+    uint64_t ticks_min;
     uint64_t nbytes_min;
     uint64_t nbytes_max;
     uint64_t repeated;    /* instances that read what the one before read */

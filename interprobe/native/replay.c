@@ -359,7 +359,8 @@ find_changes(replay_job *job, unsigned traits)
     uint64_t ticks = 0;
     for (const what_if *each = what_ifs; each != NULL && job->count < REPLAY_CHANGES; each = each->next) {
         bool concerns = (traits & each->concerns.all) == each->concerns.all &&
-                        (each->concerns.any == 0 || (traits & each->concerns.any) != 0);
+                        (each->concerns.any == 0 || (traits & each->concerns.any) != 0) &&
+                        (traits & each->never) == 0;
         uint32_t positions = concerns ? each->applies(job->call) : 0;
         if (positions != 0) {
             job->changes[job->count] = each;

@@ -22,6 +22,7 @@ typedef struct {
 typedef struct what_if {
     const char *change; /* its name in the trace: replays.py */
     call_kind concerns; /* calls that may be worth the question, by their traits */
+    unsigned never;     /* traits of calls that it says nothing about */
     /* The arguments that would be replaced, as bits; 0: none, the question is pointless. In the program's
      * process, with the GIL; runs no Python code, sets no exception. */
     uint32_t (*applies)(const ended_call *call);

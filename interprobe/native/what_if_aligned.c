@@ -1,8 +1,6 @@
 /* The counterfactual of misaligned elements: each at an address that its alignment divides. */
 #include "cache_lines.h"
-#include "what_if.h"
-
-#include <string.h>
+#include "layout_what_ifs.h"
 
 /* Whether the array's own steps let all elements be aligned, at another address. */
 static bool
@@ -35,52 +33,22 @@ applies(const ended_call *call)
     return positions;
 }
 
-/* The same steps over a copy of the memory, gaps and all: C may have been told to read these too. */
-static PyArrayObject *
-moved(PyArrayObject *array, const layout *is)
-{
-    const char *low, *high;
-    layout_extent(is, &low, &high);
-    npy_intp alignment = PyDataType_ALIGNMENT(is->descr);
-    npy_intp size = (npy_intp)(high - low) + alignment;
-    PyArrayObject *room = (PyArrayObject *)PyArray_SimpleNew(1, &size, NPY_UINT8);
-    if (room == NULL) {
-        return NULL;
-    }
-    /* NumPy aligns its data to 16 bytes: what a copy of the program's own would get. Where the array
-     * runs backwards, its first element need not be its lowest byte. */
-    char *target = PyArray_BYTES(room);
-    npy_intp first = is->data - low;
-    target += (alignment - first % alignment) % alignment;
-    memcpy(target, low, (size_t)(high - low));
-    Py_INCREF(is->descr);
-    PyArrayObject *made = (PyArrayObject *)PyArray_NewFromDescr(
-        &PyArray_Type, is->descr, is->ndim, (npy_intp *)is->shape, (npy_intp *)is->strides,
-        target + first, NPY_ARRAY_WRITEABLE, NULL);
-    if (made == NULL || PyArray_SetBaseObject(made, (PyObject *)room) < 0) {
-        if (made == NULL) {
-            Py_DECREF(room);
-        }
-        Py_XDECREF(made);
-        return NULL;
-    }
-    return made;
-}
-
 static PyArrayObject *
 instead(const ended_call *call, int position)
 {
     const layout *is = &call->layouts[position];
     if (steps_are_aligned(is)) {
-        return moved(call->arrays[position], is);
+        /* 16 bytes: what NumPy gives a copy of the program's own. C may have been told to read the gaps. */
+        return moved_array(is, 16, 0);
     }
     return (PyArrayObject *)PyArray_NewCopy(call->arrays[position], NPY_KEEPORDER);
 }
 
-static what_if aligned = {
+what_if what_if_aligned = {
     .change = "aligned",
     .concerns = {.all = CALL_LIVE},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };
-REGISTER_WHAT_IF(aligned)
+REGISTER_WHAT_IF(what_if_aligned)

@@ -1,6 +1,6 @@
 /* The counterfactual of strided arguments: their elements side by side. */
 #include "cache_lines.h"
-#include "what_if.h"
+#include "layout_what_ifs.h"
 
 static uint32_t
 applies(const ended_call *call)
@@ -24,10 +24,11 @@ instead(const ended_call *call, int position)
     return (PyArrayObject *)PyArray_NewCopy(call->arrays[position], NPY_KEEPORDER);
 }
 
-static what_if contiguous = {
+what_if what_if_contiguous = {
     .change = "contiguous",
     .concerns = {.all = CALL_LIVE | CALL_STRIDED},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };
-REGISTER_WHAT_IF(contiguous)
+REGISTER_WHAT_IF(what_if_contiguous)

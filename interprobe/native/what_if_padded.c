@@ -4,7 +4,7 @@
  * cache of most processors: lines that are a multiple of 4096 bytes apart compete for the same ones.
  */
 #include "cache_lines.h"
-#include "what_if.h"
+#include "layout_what_ifs.h"
 
 #define FEW_SETS_STEP 2048 /* bytes; steps of a multiple meet two of 64 sets at most */
 #define MORE_THAN_FIT 32   /* lines: two sets hold 16 to 24 */
@@ -83,10 +83,11 @@ instead(const ended_call *call, int position)
     return made;
 }
 
-static what_if padded = {
+what_if what_if_padded = {
     .change = "padded",
     .concerns = {.all = CALL_LIVE},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };
-REGISTER_WHAT_IF(padded)
+REGISTER_WHAT_IF(what_if_padded)

@@ -1,6 +1,6 @@
 /* The counterfactual of matrices: their axes in memory in the other order. */
 #include "cache_lines.h"
-#include "what_if.h"
+#include "layout_what_ifs.h"
 
 /* The order that an array does not have: the first axis fastest where it was the last, and else the last. */
 static NPY_ORDER
@@ -39,10 +39,11 @@ instead(const ended_call *call, int position)
                                             other_order(&call->layouts[position]));
 }
 
-static what_if transposed = {
+what_if what_if_transposed = {
     .change = "other-order",
     .concerns = {.all = CALL_LIVE},
+    .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
 };
-REGISTER_WHAT_IF(transposed)
+REGISTER_WHAT_IF(what_if_transposed)

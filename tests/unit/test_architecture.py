@@ -91,12 +91,12 @@ PARTS = {
     ),
     "diagnosis": (
         "accesses cache_lines call_arguments call_words callee_parameters consumers copy_groups"
-        " cures declarations demands expressions layout_replays leading_dimensions length_evidence"
-        " lost_writes overload_messages passed_values"
+        " cures declarations demands expressions layout_replays leading_dimensions"
+        " length_evidence lost_writes overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
         " refused_arguments shares true_records",
         "types_of_C values wording",
-        "",
+        "msgspec",
     ),
     "rules": (
         "rules",

@@ -110,7 +110,7 @@ FACTORS = st.none() | st.floats(0, 1e6)
 REPLAYS = st.lists(
     st.builds(
         Replay,
-        change=st.sampled_from(["conforming", "contiguous", "aligned"]),
+        change=st.sampled_from(["conforming", "contiguous", "other-order", "padded", "aligned"]),
         positions=st.lists(st.integers(0, 4), max_size=3),
         passes=st.integers(0, 20),
         as_is=SECONDS,

@@ -136,6 +136,21 @@ def test_a_gain_by_a_conversion_that_falls_away_is_none_of_the_layout(change: st
     assert len(_found(aside)) == 1
 
 
+@pytest.mark.parametrize("change", RULES)
+def test_what_new_memory_gains_by_itself_is_taken_off(change: str) -> None:
+    _, array = RULES[change]
+    control = _replay("same-layout", 2.0, 1.9)
+    (finding,) = _found(_call(array, _replay(change), control))
+    assert finding.saving is not None
+    assert (finding.saving.speedup, finding.saving.low) == (2.0, 1.75)
+    assert "2.00 ms as it was, 1.00 ms with the change: 2 times as fast" in finding.evidence
+    assert _found(_call(array, _replay(change), _replay("same-layout", 3.9, 3.0))) == []
+    slower = _replay("same-layout", 0.5, 0.4)
+    (finding,) = _found(_call(array, _replay(change), slower))
+    assert finding.saving is not None
+    assert finding.saving.speedup == 4.0
+
+
 def test_the_change_that_gains_most_is_the_cause() -> None:
     column = np.zeros((300, 512))[:, :200]
     replays = [_replay("padded", 6.0, 5.0), _replay("other-order", 2.0, 1.8)]
