@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, TypedDict
 
 LEAST_GAIN = 1.05
-"""A cure that gains less is recommended to nobody."""
+"""A cure that gains less must be recommended to nobody."""
+CLEAR_GAIN = 1.2
+"""From here on interprobe recommends it; in between, it leaves it undecided."""
+WORTH_IT = "worth it"
 
 
 class Prediction(TypedDict):
@@ -19,7 +22,8 @@ class Prediction(TypedDict):
         method: ``measured``, ``estimated`` or ``not measured``.
         cache: State of the caches that it holds for; None where that plays no part.
         reason: Why it was not measured; None where it was.
-        recommended: Whether interprobe says that the cure is worth it.
+        verdict: ``worth it``, which recommends the cure, ``undecided`` or ``not worth it``; ""
+            where it says none of these.
         rule: Code of the rule whose finding says so; "" where it is from the measurement alone.
     """
 
@@ -29,7 +33,7 @@ class Prediction(TypedDict):
     method: str
     cache: str | None
     reason: str | None
-    recommended: bool
+    verdict: str
     rule: str
 
 
@@ -44,7 +48,7 @@ def predicted(trace: Mapping[str, Any], function: str) -> Prediction | None:
         function: The function of the program that crosses into native code.
     """
     found = list(_of_findings(trace, function)) or list(_of_replays(trace, function))
-    return max(found, key=lambda each: (each["speedup"] or 0.0), default=None)
+    return max(found, key=lambda each: each["speedup"] or 0.0, default=None)
 
 
 def _is_in(record: Mapping[str, Any], function: str) -> bool:
@@ -56,16 +60,14 @@ def _of_findings(trace: Mapping[str, Any], function: str) -> Iterator[Prediction
         saving = finding.get("saving")
         if saving is None or not _is_in(finding, function):
             continue
-        speedup = saving.get("speedup")
-        verdict = saving.get("verdict")
         yield Prediction(
-            speedup=speedup,
+            speedup=saving.get("speedup"),
             low=saving.get("low"),
             high=saving.get("high"),
             method=saving.get("method", "not measured"),
             cache=saving.get("cache"),
             reason=saving.get("reason"),
-            recommended=verdict == "worth it" or verdict == "undecided",
+            verdict=saving.get("verdict") or "",
             rule=finding["rule"],
         )
 
@@ -81,6 +83,12 @@ def _of_replays(trace: Mapping[str, Any], function: str) -> Iterator[Prediction]
                 method="not measured" if speedup is None else "measured",
                 cache=replay.get("cache"),
                 reason=replay.get("reason"),
-                recommended=speedup is not None and speedup >= LEAST_GAIN and (low or 0.0) > 1.0,
+                verdict="" if speedup is None else _verdict(speedup, low),
                 rule="",
             )
+
+
+def _verdict(speedup: float, low: float | None) -> str:
+    if speedup < LEAST_GAIN or (low is not None and low <= 1.0):
+        return "not worth it"
+    return WORTH_IT if speedup >= CLEAR_GAIN else "undecided"

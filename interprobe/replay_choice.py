@@ -12,7 +12,7 @@ from interprobe.replays import Replay
 DISAGREES: Final = 1.4
 """From this ratio on, a time in the child and one in the program are not the same state."""
 AGREES: Final = 1.15
-"""Up to this ratio they are: the probes' own time, and what else runs on the machine, is as much."""
+"""Up to this ratio they are: the probes' own time and what else runs make as much."""
 
 
 def typical_seconds(count: int, seconds: float, longest: float) -> float:
@@ -67,9 +67,7 @@ def _chosen(
     if shortest <= 0 or typical <= 0:
         return measured[0]
     off = {each.cache: _off(seen(each), shortest, typical) for each in measured}
-    nearest = min(
-        measured, key=lambda each: (off[each.cache], _distance(seen(each), shortest))
-    )
+    nearest = min(measured, key=lambda each: (off[each.cache], _distance(seen(each), shortest)))
     ambiguous = sum(distance == 1.0 for distance in off.values()) > 1
     if len(measured) == 1 or (off[nearest.cache] < DISAGREES and not ambiguous):
         return nearest

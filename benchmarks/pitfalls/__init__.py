@@ -48,8 +48,4 @@ class Pitfall:
 def pitfalls() -> list[Pitfall]:
     """All cases, in the order of the files."""
     names = sorted(each.name for each in pkgutil.iter_modules(__path__))
-    return [
-        case
-        for name in names
-        for case in importlib.import_module(f"{__name__}.{name}").CASES
-    ]
+    return [case for name in names for case in importlib.import_module(f"{__name__}.{name}").CASES]

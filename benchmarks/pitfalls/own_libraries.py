@@ -1,4 +1,4 @@
-"""Conversions right before calls of a C library: what they cost beside the call, in ctypes and cffi."""
+"""Conversions right before calls of a C library through ctypes and cffi."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ CASES = (
     _case("pybind11-dtype", "float32, the kernel is cheap", _floats, _doubles),
     _case("pybind11-dtype-middling", "float32, some work", _floats, _doubles, 6),
     _case("pybind11-dtype-slight", "float32, much work", _floats, _doubles, 16),
-    _case("pybind11-dtype-heavy", "float32, so much work that it hardly matters", _floats, _doubles, 120),
+    _case("pybind11-dtype-heavy", "float32, very much work", _floats, _doubles, 120),
     _case(
         "pybind11-strided", "every 8th value",
         lambda: np.linspace(0.0, 1.0, 1_600_000)[::8], _doubles,

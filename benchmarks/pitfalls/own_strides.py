@@ -58,9 +58,11 @@ def _prepare_power_of_two(built: Path) -> Sides:
 
 
 CASES = (
-    Pitfall("strided-access", "Cython", "a column of 64, read in place", _prepare_column, (_MODULE,)),
     Pitfall(
-        "traversal-against-layout", "Cython", "long rows of a matrix in Fortran order, read in place",
+        "strided-access", "Cython", "a column of 64, read in place", _prepare_column, (_MODULE,)
+    ),
+    Pitfall(
+        "traversal-against-layout", "Cython", "long rows in Fortran order, read in place",
         _prepare_traversal, (_MODULE,),
     ),
     Pitfall(

@@ -1,10 +1,10 @@
 """Calls one side of a pitfall again and again, and times each call.
 
 ``pitfall.py RESULT BUILT NAME SIDE CALLS SECONDS`` writes ``{"calls": ..., "seconds": ...}`` to
-RESULT: how many calls were made, CALLS of them or as many as take SECONDS where CALLS is 0, and the
-seconds that a quarter of them undercut, the first tenth left out: what else runs on the machine only
-ever makes calls slower. It prints a digest of what the first and the last call returned. BUILT is the
-folder of the compiled modules.
+RESULT: how many calls were made, CALLS of them or as many as take SECONDS where CALLS is 0, and
+the seconds that a quarter of them undercut, the first tenth left out: what else runs on the machine
+only ever makes calls slower. It prints a digest of what the first and the last call returned. BUILT
+is the folder of the compiled modules.
 """
 
 import hashlib
