@@ -73,6 +73,7 @@ class CopyRecord(msgspec.Struct, frozen=True):
     count: int
     bytes: int
     ticks: int
+    ticks_min: int
     nbytes_min: int
     nbytes_max: int
     repeated: int

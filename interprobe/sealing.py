@@ -231,6 +231,7 @@ class _PlaceNames:
 def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
     site = place(record.place)
     facts, replays = replay_facts.split(_facts(record.facts, place))
+    typical = contents.seconds(record.ticks) / max(1, record.count)
     return Copy(
         process=process,
         site=site,
@@ -251,7 +252,7 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         repeated=record.repeated,
         facts=facts,
         replays=replay_choice.choose(
-            replays, contents.seconds(record.ticks) / max(1, record.count), of_difference=True
+            replays, contents.seconds(record.ticks_min), typical, of_difference=True
         ),
     )
 
@@ -289,7 +290,8 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
     lasting = [fact for fact in record.facts if fact.kind not in TURN_FACTS]
     facts, replays = replay_facts.split(_facts(lasting, place))
     seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
-    in_place = replay_choice.typical_seconds(record.count, seconds, longest)
+    shortest = contents.seconds(record.ticks_min)
+    typical = replay_choice.typical_seconds(record.count, seconds, longest)
     return Call(
         process=process,
         site=site,
@@ -312,7 +314,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         count=record.count,
         seconds=seconds,
         seconds_self=contents.seconds(record.ticks_self),
-        seconds_min=contents.seconds(record.ticks_min),
+        seconds_min=shortest,
         seconds_max=longest,
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
@@ -320,7 +322,7 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         page_faults=record.page_faults,
         faulting=record.faulting,
         facts=facts,
-        replays=replay_choice.choose(replays, in_place),
+        replays=replay_choice.choose(replays, shortest, typical),
         turn=turn_of(record, contents),
     )
 

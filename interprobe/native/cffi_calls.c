@@ -158,6 +158,7 @@ const foreign_binding cffi_handing_over = {
     .calls_back = calls_back,
     .integers_behind = cffi_integers_behind,
     .declared_record = declared_record,
+    .pointing_at = cffi_pointing_at,
 };
 
 static void

@@ -120,6 +120,7 @@ typedef struct {
     uint64_t count;
     uint64_t bytes;
     uint64_t ticks;
+    uint64_t ticks_min;
     uint64_t nbytes_min;
     uint64_t nbytes_max;
     uint64_t repeated;    /* instances that read what the one before read */

@@ -3,7 +3,12 @@
  * A kernel can run much faster in the child than in its parent, so that only times of the child are
  * compared with each other. Each is measured where calls follow one another, and, unless that agrees
  * with the time that the program saw, with the arrays' lines taken out of the caches before each call:
- * the record's own times tell in the end which of both it was. The first pass is not counted: in it, the pages that the call writes are copied.
+ * the record's own times tell in the end which of both it was.
+ *
+ * A turn is several calls of one kind, and the first of them is not counted: it meets the caches, and the
+ * C library's memory, as the other kind has left them. Nor is the first pass, in which the pages that the
+ * calls write are copied. Others may want the processor meanwhile: what they take is not counted
+ * (replay_stopwatch.c), what they do to the caches is left to medians.
  */
 #define _GNU_SOURCE
 #include "replay.h"
@@ -11,13 +16,13 @@
 #include "clock.h"
 #include "ledger.h"
 #include "replay_sandbox.h"
+#include "replay_stopwatch.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <signal.h>
 #include <unistd.h>
@@ -29,10 +34,9 @@
 enum {
     PASSES = 15,
     FEWEST_PASSES = 3,
-    PASS_NANOSECONDS = 200000, /* a pass of short calls takes so long at least */
-    MOST_CALLS = 5000,         /* in a pass */
-    COLD_CALLS = 4,
-    QUIET_TRIES = 3,
+    SAMPLES = 3,                 /* of a turn: it counts as the one in the middle */
+    SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
+    MOST_CALLS = 2000,           /* in a sample */
     LINE = 64,
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
@@ -50,9 +54,10 @@ typedef struct {
     int rows; /* the first is the call with its own arguments */
     row of[REPLAY_CHANGES + 1];
     int change[REPLAY_CHANGES + 1]; /* of the job, by row */
-    double ticks[REPLAY_CHANGES + 1][PASSES];
-    int calls; /* in a pass */
-    double ends;
+    int calls[REPLAY_CHANGES + 1];          /* in a sample */
+    int samples;                            /* in a turn, */
+    bool leads;                             /* after a call that is not counted */
+    double took[REPLAY_CHANGES + 1][PASSES]; /* nanoseconds of one call */
 } experiment;
 
 _Noreturn static void
@@ -134,23 +139,25 @@ call_once(const experiment *now, const row *of)
     return result;
 }
 
-/* Repeats a call; -1 where it fails. Results are let go outside of what is timed, as far as they fit. */
+/* Nanoseconds of one call; -1 where it fails. The last result is let go outside of what is timed. */
 static double
 time_calls(const experiment *now, int which, int calls)
 {
     PyObject *last = NULL;
-    uint64_t began = clock_ticks();
+    stopwatch watch;
+    stopwatch_start(&watch);
     for (int i = 0; i < calls; i++) {
         PyObject *result = call_once(now, &now->of[which]);
         if (result == NULL) {
+            Py_XDECREF(last);
             return -1;
         }
         Py_XSETREF(last, result);
         now->report->calls++;
     }
-    double ticks = (double)(clock_ticks() - began);
+    double nanoseconds = stopwatch_nanoseconds(&watch);
     Py_XDECREF(last);
-    return ticks / calls;
+    return nanoseconds / calls;
 }
 
 /* Takes an array's memory out of the caches. */
@@ -169,20 +176,30 @@ evict(const layout *is)
 #endif
 }
 
-static bool
+static void
+evict_array(PyArrayObject *array)
+{
+    layout is;
+    layout_read(&is, array);
+    evict(&is);
+}
+
+static void
 evict_row(const experiment *now, int which)
 {
     const ended_call *call = now->job->call;
+    const row *of = &now->of[which];
     for (int i = 0; i < call->count; i++) {
-        PyArrayObject *array = call->to->array_behind(now->of[which].arguments[i]);
+        if (of->converts != NULL && of->positions & UINT32_C(1) << i) {
+            evict_array(of->converts->reads(call, i));
+            continue;
+        }
+        PyArrayObject *array = call->to->array_behind(of->arguments[i]);
         if (array != NULL) {
-            layout is;
-            layout_read(&is, array);
-            evict(&is);
+            evict_array(array);
             Py_DECREF(array);
         }
     }
-    return true;
 }
 
 /* Whether the arrays can be evicted, and that makes a difference. */
@@ -206,76 +223,6 @@ can_evict(const experiment *now)
 #endif
 }
 
-static double
-time_pass(const experiment *now, int which, bool cold)
-{
-    if (!cold) {
-        return time_calls(now, which, now->calls);
-    }
-    int calls = now->calls < COLD_CALLS ? now->calls : COLD_CALLS;
-    double sum = 0;
-    for (int i = 0; i < calls; i++) {
-        evict_row(now, which);
-        double ticks = time_calls(now, which, 1);
-        if (ticks < 0) {
-            return -1;
-        }
-        sum += ticks;
-    }
-    return sum / calls;
-}
-
-/* How often the thread lost its processor to another. */
-static long
-interruptions(void)
-{
-    struct rusage used;
-    return getrusage(RUSAGE_THREAD, &used) == 0 ? used.ru_nivcsw : 0;
-}
-
-/* A pass in which nobody else had the processor, where a few tries find one; else the shortest. */
-static double
-time_quiet_pass(const experiment *now, int which, bool cold)
-{
-    double shortest = -1;
-    for (int i = 0; i < QUIET_TRIES; i++) {
-        long before = interruptions();
-        double ticks = time_pass(now, which, cold);
-        if (ticks < 0 || interruptions() == before) {
-            return ticks;
-        }
-        shortest = shortest < 0 || ticks < shortest ? ticks : shortest;
-    }
-    return shortest;
-}
-
-/* Times all rows in turns, forwards and backwards; returns how many passes were whole, -1: a call
- * failed. */
-static int
-time_all(experiment *now, bool cold, double until)
-{
-    double first = -1;
-    for (int pass = -1; pass < PASSES; pass++) { /* the first is not counted */
-        double began = (double)clock_ticks();
-        for (int k = 0; k < now->rows; k++) {
-            int which = pass & 1 ? now->rows - 1 - k : k;
-            double ticks = time_quiet_pass(now, which, cold);
-            if (ticks < 0) {
-                return -1;
-            }
-            if (pass >= 0) {
-                now->ticks[which][pass] = ticks;
-            }
-        }
-        double ended = (double)clock_ticks();
-        first = pass <= 0 ? ended - began : first;
-        if (ended + first > until) {
-            return pass + 1;
-        }
-    }
-    return PASSES;
-}
-
 static int
 by_size(const void *a, const void *b)
 {
@@ -292,24 +239,76 @@ median(const double *of, int count)
     return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
 }
 
+/* Nanoseconds of one call in a turn of its kind; -1: it fails. */
+static double
+time_turn(const experiment *now, int which, bool cold)
+{
+    double took[SAMPLES];
+    for (int i = now->leads ? -1 : 0; i < now->samples; i++) {
+        if (cold) {
+            evict_row(now, which);
+        }
+        double each = time_calls(now, which, cold || i < 0 ? 1 : now->calls[which]);
+        if (each < 0) {
+            return -1;
+        }
+        if (i >= 0) {
+            took[i] = each;
+        }
+    }
+    return median(took, now->samples);
+}
+
+static double
+nanoseconds_now(void)
+{
+    return (double)clock_nanoseconds();
+}
+
+/* Times all rows in turns, forwards and backwards, `until` then if there are passes enough, else to the
+ * `end`; returns how many passes were whole, -1: a call failed. */
+static int
+time_all(experiment *now, bool cold, double until, double end)
+{
+    for (int pass = -1; pass < PASSES; pass++) { /* the first is not counted */
+        double began = nanoseconds_now();
+        for (int k = 0; k < now->rows; k++) {
+            int which = pass & 1 ? now->rows - 1 - k : k;
+            double took = time_turn(now, which, cold);
+            if (took < 0) {
+                return -1;
+            }
+            if (pass >= 0) {
+                now->took[which][pass] = took;
+            }
+        }
+        double ended = nanoseconds_now();
+        if (ended + (ended - began) > (pass + 1 < FEWEST_PASSES ? end : until)) {
+            return pass + 1;
+        }
+    }
+    return PASSES;
+}
+
 static void
 read_figures(const experiment *now, int which, int passes, replay_figures *out)
 {
     bool converts = now->of[which].converts != NULL; /* so that the call with it is as it was */
-    const double *as_is = now->ticks[converts ? which : 0];
-    const double *changed = now->ticks[converts ? 0 : which];
+    const double *as_is = now->took[converts ? which : 0];
+    const double *changed = now->took[converts ? 0 : which];
     double ratios[PASSES];
     for (int i = 0; i < passes; i++) {
         ratios[i] = as_is[i] / changed[i];
     }
     *out = (replay_figures){.passes = passes};
-    out->as_is = median(as_is, passes);
-    out->changed = median(changed, passes);
+    out->as_is = median(as_is, passes) * clock_ticks_per_nanosecond;
+    out->changed = median(changed, passes) * clock_ticks_per_nanosecond;
     out->speedup = median(ratios, passes);
     qsort(ratios, (size_t)passes, sizeof *ratios, by_size);
-    int outliers = passes / 6; /* on each side: somebody else had the processor */
-    out->low = ratios[outliers];
-    out->high = ratios[passes - 1 - outliers];
+    /* Between these lies the median of all such ratios, 95 times of 100, from 6 passes on. */
+    int outside = passes < 6 ? 0 : passes / 3 - 2;
+    out->low = ratios[outside];
+    out->high = ratios[passes - 1 - outside];
 }
 
 static double
@@ -331,52 +330,67 @@ drop_row(experiment *now, int which)
     for (int i = which; i < now->rows; i++) {
         now->of[i] = now->of[i + 1];
         now->change[i] = now->change[i + 1];
+        now->calls[i] = now->calls[i + 1];
     }
 }
 
-/* How many calls a pass takes; 0: there is no time for a few passes. -1: the call fails. */
-static int
-plan(experiment *now)
+static const char too_long[] = "one call takes too long to be repeated";
+
+/* Decides how many calls there are in samples and turns; returns why nothing can be timed, or NULL. */
+static const char *
+plan(experiment *now, double allowance)
 {
-    double pass = PASS_NANOSECONDS * clock_ticks_per_nanosecond, all = 0;
+    double calls = 0, samples = 0, began = nanoseconds_now();
     for (int which = now->rows - 1; which >= 0; which--) {
-        now->calls = 1;
-        double ticks = time_quiet_pass(now, which, false);
-        if (ticks < 0 && which > 0) {
+        double took = time_calls(now, which, 1);
+        if (took < 0 && which > 0) {
             drop_row(now, which);
             continue;
         }
-        if (ticks < 0) {
-            return -1;
+        if (took < 0) {
+            return failed;
         }
-        all += ticks;
-        now->calls = ticks <= 0 ? MOST_CALLS : (int)fmin(MOST_CALLS, ceil(pass / ticks));
+        now->calls[which] = (int)fmax(1, fmin(MOST_CALLS, ceil(SAMPLE_NANOSECONDS / fmax(took, 1))));
+        calls += took;
+        samples += now->calls[which] * took;
     }
-    return all * (FEWEST_PASSES + 1) * 0.8 > now->job->allowance ? 0 : now->calls;
+    /* Others may want the processor. And these calls were slower than those to come: their pages were
+     * copied. */
+    double slowed = fmax(1, (nanoseconds_now() - began) / fmax(calls, 1));
+    double most = allowance / 2 / (FEWEST_PASSES + 2) / slowed;
+    now->leads = samples + calls < most;
+    now->samples = SAMPLES * samples + calls < most ? SAMPLES : 1;
+    return calls * (FEWEST_PASSES + 1) * 0.8 > allowance ? too_long : NULL;
 }
 
 static void
 carry_out(experiment *now)
 {
-    int calls = plan(now);
-    if (calls <= 0) {
-        leave(now->report, calls < 0 ? failed : "one call takes too long to be repeated");
+    double allowance = now->job->allowance / clock_ticks_per_nanosecond;
+    double in_place = now->job->in_place / clock_ticks_per_nanosecond;
+    const char *why = plan(now, allowance);
+    if (why != NULL) {
+        leave(now->report, why);
     }
     if (now->rows == 1) {
         return; /* each reason is told */
     }
-    double began = (double)clock_ticks(), half = now->job->allowance / 2;
+    double began = nanoseconds_now();
     bool evictable = can_evict(now);
     for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
-        double until = cache == CACHE_WARM && evictable ? began + half : began + 2 * half;
-        int passes = time_all(now, cache == CACHE_EVICTED, until);
+        double end = began + allowance;
+        double until = cache == CACHE_WARM && evictable ? began + allowance / 2 : end;
+        int passes = time_all(now, cache == CACHE_EVICTED, until, end);
         if (passes < FEWEST_PASSES && cache == CACHE_WARM) {
-            leave(now->report, passes < 0 ? failed : "one call takes too long to be repeated");
+            leave(now->report, passes < 0 ? failed : too_long);
         }
-        for (int which = 1; which < now->rows && passes >= FEWEST_PASSES; which++) {
+        if (passes < FEWEST_PASSES) {
+            return;
+        }
+        for (int which = 1; which < now->rows; which++) {
             read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
         }
-        double as_it_is = median(now->ticks[0], passes), in_place = now->job->in_place;
+        double as_it_is = median(now->took[0], passes);
         if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
             return; /* the caches were as in the program */
         }

@@ -32,6 +32,8 @@ typedef struct what_if {
     /* Or, where the question is what a conversion before the call costs: makes the array behind an
      * argument anew, as the program did before the call. Then the call with that is the one as it was. */
     PyArrayObject *(*again)(const ended_call *call, int position);
+    /* With `again`: the array that it reads; borrowed. In the child. */
+    PyArrayObject *(*reads)(const ended_call *call, int position);
     /* The record that the answer is about; NULL: that of the call. */
     const record_ticket *(*about)(const ended_call *call, int position);
     struct what_if *next;

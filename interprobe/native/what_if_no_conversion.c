@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-enum { NOTED = 64, ALIGNMENT = 64 };
+enum { NOTED = 64, PAGE = 4096 };
 #define MOST_EXTENT (256 << 20) /* bytes that a source may span */
 
 /* The result of a conversion that may become an argument. */
@@ -68,6 +68,30 @@ about(const ended_call *call, int position)
     return &conversion_of(call, position)->copy;
 }
 
+/* A view of an array with the shape of another, or the array itself where it lies otherwise than C
+ * would have it. A new reference, or NULL. */
+static PyArrayObject *
+in_shape_of(PyArrayObject *array, PyArrayObject *other)
+{
+    PyArray_Dims shape = {PyArray_DIMS(other), PyArray_NDIM(other)};
+    return PyArray_IS_C_CONTIGUOUS(array)
+               ? (PyArrayObject *)PyArray_Newshape(array, &shape, NPY_CORDER)
+               : (PyArrayObject *)Py_NewRef(array);
+}
+
+/* Copies all elements; -1, with an exception: the shapes do not go together. What the conversion made, the
+ * program may have reshaped before the call, which moves nothing. */
+static int
+copy_all(PyArrayObject *to, PyArrayObject *from)
+{
+    PyArrayObject *whole_to = in_shape_of(to, from);
+    PyArrayObject *whole_from = whole_to == NULL ? NULL : in_shape_of(from, whole_to);
+    int failed = whole_from == NULL ? -1 : PyArray_CopyInto(whole_to, whole_from);
+    Py_XDECREF(whole_to);
+    Py_XDECREF(whole_from);
+    return failed;
+}
+
 /* An array that lies as the source lay and holds what the result holds; NULL: it cannot be made. */
 static PyArrayObject *
 make_source(const ended_call *call, int position)
@@ -81,19 +105,21 @@ make_source(const ended_call *call, int position)
         Py_SETREF(descr, PyArray_DescrNewByteorder(descr, NPY_SWAP));
     }
     size_t extent = (size_t)(high - low);
-    char *memory = descr == NULL || extent > MOST_EXTENT ? NULL : PyMem_RawCalloc(1, extent + 2 * ALIGNMENT);
+    npy_intp bytes = (npy_intp)extent + 2 * PAGE;
+    /* As NumPy gets it: the kernel may give large arrays huge pages, which makes strides cheaper. */
+    PyObject *memory =
+        descr == NULL || extent > MOST_EXTENT ? NULL : PyArray_SimpleNew(1, &bytes, NPY_UBYTE);
     if (memory == NULL) {
         Py_XDECREF(descr);
         return NULL; /* the child ends soon: nobody frees what it has */
     }
-    /* The same place in a cache line. */
-    uintptr_t start = ((uintptr_t)memory + ALIGNMENT - 1) & ~(uintptr_t)(ALIGNMENT - 1);
-    start += (uintptr_t)low & (ALIGNMENT - 1);
+    /* The same place in a page. */
+    uintptr_t start = (uintptr_t)PyArray_DATA((PyArrayObject *)memory);
+    start += ((uintptr_t)low - start) & (PAGE - 1);
     PyArrayObject *source = (PyArrayObject *)PyArray_NewFromDescr(
         &PyArray_Type, descr, from->ndim, (npy_intp *)from->shape, (npy_intp *)from->strides,
         (char *)start + (from->data - low), NPY_ARRAY_WRITEABLE, NULL);
-    if (source != NULL && (PyArray_NDIM(source) != call->layouts[position].ndim ||
-                           PyArray_CopyInto(source, call->arrays[position]) < 0)) {
+    if (source != NULL && copy_all(source, call->arrays[position]) < 0) {
         Py_CLEAR(source);
     }
     return source;
@@ -109,10 +135,17 @@ again(const ended_call *call, int position)
     }
     PyArrayObject *result =
         (PyArrayObject *)PyArray_NewLikeArray(call->arrays[position], NPY_KEEPORDER, NULL, 0);
-    if (result != NULL && PyArray_CopyInto(result, sources[position]) < 0) {
+    if (result != NULL && copy_all(result, sources[position]) < 0) {
         Py_CLEAR(result);
     }
     return result;
+}
+
+static PyArrayObject *
+reads(const ended_call *call, int position)
+{
+    (void)call;
+    return sources[position]; /* made by the first `again` */
 }
 
 static what_if no_conversion = {
@@ -120,6 +153,7 @@ static what_if no_conversion = {
     .concerns = {.all = CALL_LAYOUT},
     .applies = applies,
     .again = again,
+    .reads = reads,
     .about = about,
 };
 REGISTER_WHAT_IF(no_conversion)

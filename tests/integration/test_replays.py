@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from extension_builder import build_pybind11
+from extension_builder import build_c_library, build_pybind11
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -107,6 +107,41 @@ def test_a_conversion_before_the_call_is_measured_with_it(calls: ModuleType) -> 
     (copy,) = [each for each in trace.copies if each.mechanism == "numpy.ascontiguousarray"]
     replay = only(copy.replays)
     assert replay.change == "no-conversion"
+    assert replay.reason is None
+    assert replay.as_is > replay.changed > 0
+
+
+def test_what_a_conversion_made_may_be_reshaped_before_the_call(calls: ModuleType) -> None:
+    view = columns()
+    trace = record(lambda: calls.total(np.ascontiguousarray(view).reshape(-1)))
+    (copy,) = [each for each in trace.copies if each.mechanism == "numpy.ascontiguousarray"]
+    replay = only(copy.replays)
+    assert replay.reason is None
+    assert replay.as_is > replay.changed > 0
+
+
+@pytest.mark.parametrize("pointing", ["cast", "from_buffer"])
+def test_a_conversion_before_a_call_through_cffi_is_measured(tmp_path: Path, pointing: str) -> None:
+    cffi = pytest.importorskip("cffi")
+    ffi = cffi.FFI()
+    ffi.cdef("double total(const double *x, size_t n);")
+    library = ffi.dlopen(str(build_c_library("contract_kernels", tmp_path)))
+    view = columns()
+    totals = []
+
+    def work() -> None:
+        made = np.ascontiguousarray(view)
+        pointer = (
+            ffi.cast("double *", made.ctypes.data)
+            if pointing == "cast"
+            else ffi.from_buffer("double[]", made)
+        )
+        totals.append(library.total(pointer, made.size))
+
+    trace = record(work)
+    assert totals == [view.sum()]
+    (copy,) = [each for each in trace.copies if each.mechanism == "numpy.ascontiguousarray"]
+    replay = only(copy.replays)
     assert replay.reason is None
     assert replay.as_is > replay.changed > 0
 

@@ -111,7 +111,7 @@ def test_a_sealed_trace_has_replays_of_calls_and_copies() -> None:
     contents.copies.append(
         CopyRecord(
             place, place, "numpy.asarray", ["strided"], [], False, None, [], lies, lies, 1, 32, 5,
-            32, 32, 0, [], facts,
+            5, 32, 32, 0, [], facts,
         )
     )  # fmt: skip
     trace = sealing.seal([contents])

@@ -48,7 +48,7 @@ def one_line(outcome: Outcome, output: Output) -> str:
         state = Text("as expected", style="green")
     else:
         state = Text("not as expected", style="bold red")
-    name = f"{outcome.name:24}{_codes(outcome.found):14}"
+    name = f"{outcome.name:26}{_codes(outcome.found):14}"
     return _drawn(output, Text.assemble(name, state))
 
 
