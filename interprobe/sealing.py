@@ -367,7 +367,7 @@ def _operation(
         bytes=record.bytes,
         seconds=seconds,
         facts=facts,
-        replays=replay_choice.choose(replays, in_place),
+        replays=replay_choice.choose(replays, in_place, in_place),
     )
 
 
