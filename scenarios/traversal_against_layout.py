@@ -54,7 +54,7 @@ def prepare(size: int) -> Inputs:
     return Inputs(
         rows_first=matrix,
         columns_first=columns_first,
-        factors=random.random(matrix.shape[1]),
+        factors=random.random((matrix.shape[1],)),
         scaled_rows_first=np.ones_like(matrix),
         scaled_columns_first=np.ones_like(columns_first),
     )

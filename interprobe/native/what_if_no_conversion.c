@@ -37,7 +37,7 @@ replay_note_result(const record_ticket *copy, const layout *from, PyArrayObject 
     to->serial = serial;
     to->copy = *copy;
     to->type = type;
-    addresses_keep_layout(&to->from, from);
+    addresses_keep_steps(&to->from, from);
 }
 
 static const converted *
