@@ -67,9 +67,9 @@ def good(data: Inputs | None = None) -> tuple[float, ...]:
     matrix = data.matrix.ctypes.data_as(DOUBLE_POINTER)
     target = sums.ctypes.data_as(DOUBLE_POINTER)
     kernels.cdemo_row_sweep(matrix, len(sums), COLUMNS, target)
-    through_ctypes = float(sums.max())
+    through_ctypes = float(np.max(sums))
 
     cykernels.row_sweep(data.matrix, sums)
-    through_cython = float(sums.max())
+    through_cython = float(np.max(sums))
 
     return through_ctypes, through_cython
