@@ -69,6 +69,9 @@ def _load() -> ctypes.CDLL:
         ("cdemo_scale_columns", ctypes.c_int, (doubles, size, size, size, size, doubles, doubles)),
         ("cdemo_transpose", ctypes.c_int, (doubles, size, size, size, doubles, size)),
         ("cdemo_settle", ctypes.c_int, (doubles, doubles, size, size, double)),
+        ("cdemo_orbit", double, (double, size)),
+        ("cdemo_orbits", ctypes.c_int, (doubles, doubles, size, size)),
+        ("cdemo_saturation", double, (doubles, double, size)),
         ("cdemo_describe", ctypes.c_char_p, (ctypes.c_int,)),
     ):
         function = getattr(loaded, name)

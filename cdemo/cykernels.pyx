@@ -37,6 +37,9 @@ cdef extern from "kernels.h" nogil:
         const double *inputs, double *answers, size_t n, size_t steps, double rate
     )
     double cdemo_longest_gap(const float *times, size_t n)
+    double cdemo_orbit(double x, size_t steps)
+    int cdemo_orbits(const double *x, double *ends, size_t n, size_t steps)
+    double cdemo_saturation(const double *x, double half, size_t n)
     const char *cdemo_describe(int status)
 
 
@@ -261,104 +264,6 @@ def longest_gap(times not None) -> float:
     return cdemo_longest_gap(&points[0], points.shape[0])
 
 
-def peak(const double[:] x not None) -> float:
-    """Largest number of a vector, whose elements may lie at any distance from each other.
-
-    Args:
-        x: float64, shape (n,), any strides that are multiples of 8.
-
-    Returns:
-        The largest number; -inf for an empty vector.
-
-    Raises:
-        ValueError: Another dtype or number of dimensions, or misaligned.
-    """
-    cdef size_t n = x.shape[0]
-    cdef double largest
-    require_aligned(&x[0], n, CDEMO_ALIGNMENT_OF_DOUBLE)
-    if n > 1 and x.strides[0] % sizeof(double) != 0:
-        raise_for(CDEMO_MISALIGNED)
-    with nogil:
-        largest = cdemo_peak(&x[0], n, x.strides[0] // <ptrdiff_t>sizeof(double))
-    return largest
-
-
-def scale_columns(
-    const double[:, :] matrix not None,
-    const double[::1] factors not None,
-    double[:, :] scaled not None,
-) -> None:
-    """Multiply each column of a matrix by a factor of its own, column after column.
-
-    Args:
-        matrix: float64, shape (rows, cols), any strides.
-        factors: float64, shape (cols,), contiguous.
-        scaled: As ``matrix``, writeable, not overlapping it; overwritten.
-
-    Raises:
-        ValueError: Shapes that do not fit, another dtype, misaligned, or ``scaled`` read-only.
-    """
-    cdef Py_ssize_t i, j
-    require_equal(factors.shape[0], matrix.shape[1], "factors")
-    require_equal(scaled.shape[0], matrix.shape[0], "the first dimension of scaled")
-    require_equal(scaled.shape[1], matrix.shape[1], "the second dimension of scaled")
-    require_aligned(&matrix[0, 0], matrix.size, CDEMO_ALIGNMENT_OF_DOUBLE)
-    require_aligned(&factors[0], factors.shape[0], CDEMO_ALIGNMENT_OF_DOUBLE)
-    require_aligned(&scaled[0, 0], scaled.size, CDEMO_ALIGNMENT_OF_DOUBLE)
-    with nogil:
-        for j in range(matrix.shape[1]):
-            for i in range(matrix.shape[0]):
-                scaled[i, j] = factors[j] * matrix[i, j]
-
-
-def transpose(const double[:, :] source not None, double[:, :] target not None) -> None:
-    """Write the transpose of a matrix into another one.
-
-    Args:
-        source: float64, shape (rows, cols), any strides.
-        target: float64, shape (cols, rows), any strides, writeable, not overlapping ``source``;
-            overwritten.
-
-    Raises:
-        ValueError: Shapes that do not fit, another dtype, misaligned, or ``target`` read-only.
-    """
-    cdef Py_ssize_t i, j
-    require_equal(target.shape[0], source.shape[1], "the first dimension of target")
-    require_equal(target.shape[1], source.shape[0], "the second dimension of target")
-    require_aligned(&source[0, 0], source.size, CDEMO_ALIGNMENT_OF_DOUBLE)
-    require_aligned(&target[0, 0], target.size, CDEMO_ALIGNMENT_OF_DOUBLE)
-    with nogil:
-        for i in range(source.shape[0]):
-            for j in range(source.shape[1]):
-                target[j, i] = source[i, j]
-
-
-def settle(
-    const double[::1] inputs not None,
-    double[::1] answers not None,
-    size_t steps,
-    double rate,
-) -> None:
-    """Answers of first-order filters to constant inputs, after some steps.
-
-    Args:
-        inputs: float64, shape (n,), contiguous; it may lie at any address.
-        answers: As ``inputs``, writeable, not overlapping it; overwritten.
-        steps: How often ``answers += rate * (inputs - answers)``, from 0 on.
-        rate: Share of the difference that one step makes up.
-
-    Raises:
-        ValueError: Lengths that differ, another dtype or number of dimensions, not contiguous, or
-            ``answers`` read-only.
-    """
-    cdef size_t n = inputs.shape[0]
-    cdef int status
-    require_equal(answers.shape[0], inputs.shape[0], "answers")
-    with nogil:
-        status = cdemo_settle(&inputs[0], &answers[0], n, steps, rate)
-    raise_for(status)
-
-
 class AnyTimes:
     """A parameter of ctypes for ``float *`` that converts what it is given, as longest_gap does."""
 
@@ -367,3 +272,60 @@ class AnyTimes:
         """The pointer for ctypes, which keeps the converted array alive during the call."""
         points = np.ascontiguousarray(times, dtype=np.float32)
         return points.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+
+def orbit(double x, size_t steps) -> float:
+    """Where ``x`` is after some steps of the logistic map with r = 3.7.
+
+    Args:
+        x: From 0 to 1.
+        steps: How many, at least 0.
+
+    Returns:
+        A number from 0 to 1.
+    """
+    return cdemo_orbit(x, steps)
+
+
+def orbits(const double[::1] x not None, double[::1] ends not None, size_t steps) -> None:
+    """The same of many numbers in one call.
+
+    Args:
+        x: float64, shape (n,), contiguous.
+        ends: As ``x``, writeable; overwritten.
+        steps: How many, at least 0.
+
+    Raises:
+        ValueError: Lengths that differ, another dtype or number of dimensions, not contiguous,
+            misaligned, or ``ends`` read-only.
+    """
+    cdef int status
+    require_equal(ends.shape[0], x.shape[0], "ends")
+    with nogil:
+        status = cdemo_orbits(&x[0], &ends[0], x.shape[0], steps)
+    raise_for(status)
+
+
+def saturation(const double[::1] x not None, double half) -> float:
+    """Sum of the responses ``x / (half + x)``, as binding sites fill up.
+
+    Args:
+        x: Concentrations, float64, shape (n,), contiguous.
+        half: The concentration, above 0, at which half of the sites are bound.
+
+    Returns:
+        The sum; 0.0 for no concentrations.
+
+    Raises:
+        ValueError: Another dtype or number of dimensions, not contiguous, or misaligned.
+    """
+    cdef const double *first = &x[0] if x.shape[0] > 0 else NULL
+    cdef size_t n = x.shape[0]
+    cdef double responses
+    require_aligned(first, n, CDEMO_ALIGNMENT_OF_DOUBLE)
+    with nogil:
+        responses = cdemo_saturation(first, half, n)
+    return responses
+
+
+include "cylayouts.pxi"

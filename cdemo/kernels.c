@@ -228,6 +228,16 @@ int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT ans
     return CDEMO_OK;
 }
 
+double cdemo_saturation(const double *x, double half, size_t n)
+{
+    if (check(x, n, alignof(double)) != CDEMO_OK)
+        return NAN;
+    double responses = 0.0;
+    for (size_t i = 0; i < n; i++)
+        responses += x[i] / (half + x[i]);
+    return responses;
+}
+
 const char *cdemo_describe(int status)
 {
     switch (status) {
@@ -240,4 +250,24 @@ const char *cdemo_describe(int status)
     default:
         return "unknown status";
     }
+}
+
+double cdemo_orbit(double x, size_t steps)
+{
+    for (size_t i = 0; i < steps; i++)
+        x = 3.7 * x * (1.0 - x);
+    return x;
+}
+
+int cdemo_orbits(const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT ends, size_t n,
+                 size_t steps)
+{
+    int status = check(x, n, alignof(double));
+    if (status == CDEMO_OK)
+        status = check(ends, n, alignof(double));
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        ends[i] = cdemo_orbit(x[i], steps);
+    return CDEMO_OK;
 }

@@ -127,9 +127,21 @@ int cdemo_transpose(const double *CDEMO_RESTRICT source, size_t rows, size_t col
 int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT answers, size_t n,
                  size_t steps, double rate);
 
+/* Sum of the responses x[i] / (half + x[i]) for i in [0, n): each is 0.5 where x[i] is `half`, and nears
+ * 1 far above it, as binding sites fill up. x[i] and half are concentrations in one unit, half > 0.
+ * Returns 0.0 for n == 0, NaN when refused. */
+double cdemo_saturation(const double *x, double half, size_t n);
+
 /* What a status means, as a static, null-terminated sentence in ASCII that the caller must not
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);
+
+/* Where x is after `steps` steps of the logistic map, x -> r * x * (1 - x) with r = 3.7; x from 0 to 1. */
+double cdemo_orbit(double x, size_t steps);
+
+/* The same of x[0..n). Writes ends[0..n). Returns a cdemo_status. */
+int cdemo_orbits(const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT ends, size_t n,
+                 size_t steps);
 
 #ifdef __cplusplus
 }

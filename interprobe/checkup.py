@@ -54,6 +54,8 @@ class Checkup:
     """Why array data cannot be guarded."""
     guarded_at_most: int
     """Blocks of array data that can be guarded at one time."""
+    repeating_failure: str
+    """Why no call can be repeated to measure what other arrays would gain."""
 
     @property
     def works(self) -> bool:
@@ -63,6 +65,7 @@ class Checkup:
             self.watching_failure,
             self.children_failure,
             self.guard_failure,
+            self.repeating_failure,
         )
         return all(probe.works for probe in self.probes) and not any(failures)
 
@@ -92,6 +95,7 @@ def examine() -> Checkup:
         children_failure=_children(),
         guard_failure=guard_failure,
         guarded_at_most=guarded_at_most,
+        repeating_failure=_repeating(),
     )
 
 
@@ -171,6 +175,12 @@ def _guard() -> tuple[int, str]:
         return 0, str(error)
     finally:
         book.end_guard()
+
+
+def _repeating() -> str:
+    if native.calls_can_be_repeated():
+        return ""
+    return "the kernel cannot keep a repeated call from changing anything outside of its process"
 
 
 def _watching() -> str:

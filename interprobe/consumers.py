@@ -61,6 +61,27 @@ class Consumers:
             inside=False,
         )
 
+    def like_result(self, copy: Copy) -> tuple[int, ...]:
+        """The calls that were given an array like the one that a copy made.
+
+        Those of the copy's own function; where there is none, those of its whole process.
+        """
+
+        def alike(index: int) -> bool:
+            return any(
+                argument.given is not None
+                and argument.given.shape == copy.result.shape
+                and _kind(argument.given) == _kind(copy.result)
+                for argument in self._trace.calls[index].arguments
+            )
+
+        near = tuple(index for index in self._near(copy) if alike(index))
+        return near or tuple(
+            index
+            for index, call in enumerate(self._trace.calls)
+            if call.process == copy.process and alike(index)
+        )
+
     def of_borrow(self, borrow: Borrow) -> tuple[int, ...]:
         """The calls at whose place an array was lent."""
         return tuple(

@@ -102,7 +102,15 @@ class Saving(msgspec.Struct, frozen=True):
 class RecordIndex(msgspec.Struct, frozen=True):
     """Points at one record of the trace, so that a finding can be checked."""
 
-    list: Literal["copies", "calls", "borrows", "temporaries", "violations"]
+    list: Literal[
+        "copies",
+        "calls",
+        "borrows",
+        "temporaries",
+        "violations",
+        "operations",
+        "allocations",
+    ]
     index: int
 
 

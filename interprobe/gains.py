@@ -93,7 +93,8 @@ def before_calls(
     tried = [replay for copy in all_made for replay in copy.replays]
     together = _best([each for each in tried if len(set(each.positions)) > 1], changes, frozenset())
     if alone is not None and len(made) > 1:
-        yield from apart_from_calls(made, changes)
+        for copy in made:
+            yield apart_from_calls(copy, [], changes)
     elif alone is not None:
         yield _measurement(seconds + took, alone)
     elif together is not None:
@@ -103,15 +104,23 @@ def before_calls(
         yield _estimate(seconds + before, took, why)
 
 
-def apart_from_calls(made: Sequence[Copy], changes: frozenset[str]) -> Iterator[Part]:
-    """Copies that no known call was waiting for."""
-    for copy in made:
-        replay = _best(copy.replays, changes, frozenset())
-        if replay is not None:
-            yield _measurement(replay.as_is * copy.count, replay)
-        else:
-            why = _failure(copy.replays, changes, otherwise=_NO_CALL)
-            yield _estimate(None, copy.seconds, why)
+def apart_from_calls(copy: Copy, later: Sequence[Call], changes: frozenset[str]) -> Part:
+    """A copy that is an argument of no call as it is made.
+
+    Args:
+        copy: The copy.
+        later: Calls that were given an array like the one that it made.
+        changes: The changes that leave it out.
+    """
+    replay = _best(copy.replays, changes, frozenset())
+    if replay is None:
+        return _estimate(None, copy.seconds, _failure(copy.replays, changes, otherwise=_NO_CALL))
+    of_first = _measurement(replay.as_is * copy.count, replay)
+    if sum(call.count for call in later) <= copy.count:
+        return of_first
+    # Made once and passed often: it is saved once, and what it is saved of is all those calls.
+    seconds = copy.seconds + sum(call.seconds for call in later)
+    return replace(of_first, seconds=max(seconds, of_first.seconds or 0.0))
 
 
 def with_changes(records: Sequence[Repeatable], changes: Iterable[str]) -> Iterator[Part]:

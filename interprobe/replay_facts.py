@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from interprobe.facts import Fact
 from interprobe.replays import Replay
-from interprobe.trace import Fact
 
 WHAT_IF: Final = "what-if"
 """Kind of the facts; their text is

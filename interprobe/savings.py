@@ -139,7 +139,9 @@ class Savings:
             made_for.setdefault(self._consumer_of[index], []).append(self._trace.copies[index])
         for consumer, made in made_for.items():
             if consumer is None:
-                yield from apart_from_calls(made, changes)
+                for copy in made:
+                    later = self._consumers.like_result(copy) if copy.replays else ()
+                    yield apart_from_calls(copy, [self._trace.calls[i] for i in later], changes)
                 continue
             calls = [self._trace.calls[index] for index in consumer.calls]
             others = self._made_for[consumer]

@@ -77,9 +77,6 @@ static bool
 may_call_back(const begun_call *call)
 {
     const foreign_binding *foreign = call->to->foreign;
-    if (foreign != NULL && foreign->runs_python != NULL && foreign->runs_python(call->to->callable)) {
-        return true;
-    }
     for (int i = 0; i < call->given; i++) {
         PyObject *argument = call->to->arguments[i];
         bool calls = foreign != NULL
@@ -135,6 +132,9 @@ new_history(compared_call *now)
         find_integers(history, call);
     }
     history->calls_back = history->pointers > 0 && may_call_back(call);
+    const foreign_binding *foreign = call->to->foreign;
+    history->runs_python = foreign != NULL && foreign->runs_python != NULL &&
+                           foreign->runs_python(call->to->callable);
     now->history = history;
     integers_learn(now);
     return history;

@@ -87,6 +87,7 @@ typedef struct {
     int depth;        /* that link's place; 0: nested too deeply to have one */
     unsigned traits;  /* call_checks.h's */
     unsigned looking; /* checks that want to see its end, as bits */
+    bool ends_turn;   /* call_turns.h: what it takes is to be booked */
     call_ticket ticket;
     uint64_t checks_memory[CALL_CHECKS_MEMORY / sizeof(uint64_t)];
 } crossing;

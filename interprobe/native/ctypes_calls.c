@@ -18,6 +18,7 @@
 #define FLAG_PYTHON_API 4 /* _ctypes.FUNCFLAG_PYTHONAPI */
 
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
+static PyTypeObject *python_functions; /* of ctypes.pythonapi; NULL: not known */
 static ternaryfunc original_call;
 static PyObject *name_name, *name_from_param;
 /* ctypes' own: a subclass may have properties of these names. */
@@ -207,7 +208,8 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
     return result;
 }
 
-/* Whether functions of this type are of Python's own C API. */
+/* Whether functions of this type are of Python's own C API: those of ctypes.pythonapi, and ctypes' own
+ * helpers. A library that the program loads with PyDLL keeps the GIL as well, but is foreign code. */
 static bool
 calls_python(PyTypeObject *type)
 {
@@ -215,7 +217,8 @@ calls_python(PyTypeObject *type)
     long value = flags == NULL ? 0 : PyLong_AsLong(flags);
     Py_XDECREF(flags);
     PyErr_Clear();
-    return (value & FLAG_PYTHON_API) != 0;
+    return (value & FLAG_PYTHON_API) != 0 &&
+           (type == python_functions || strcmp(type->tp_name, "_FuncPtr") != 0);
 }
 
 /* Replaces `from` by `to` in `type` and all its subclasses. */
@@ -243,6 +246,17 @@ attribute_of(const char *module_name, const char *name)
     PyObject *attribute = module == NULL ? NULL : PyObject_GetAttrString(module, name);
     Py_XDECREF(module);
     return attribute;
+}
+
+/* Looks up the type of ctypes.pythonapi's functions, which lives as long as ctypes. */
+static void
+find_python_functions(void)
+{
+    PyObject *python = attribute_of("ctypes", "pythonapi");
+    PyObject *type = python == NULL ? NULL : PyObject_GetAttrString(python, "_FuncPtr");
+    PyErr_Clear();
+    Py_XDECREF(python);
+    Py_XSETREF(python_functions, type != NULL && PyType_Check(type) ? (PyTypeObject *)type : NULL);
 }
 
 /* CFuncPtr.__call__: where a new subclass, such as each CDLL makes, takes its tp_call from. */
@@ -299,6 +313,7 @@ install(void)
         return -1;
     }
     original_call = function_base->tp_call;
+    find_python_functions();
     wrapper->d_wrapped = (void *)probed_call;
     replace_in(function_base, original_call, probed_call);
     return 0;

@@ -24,7 +24,7 @@ def gain_words(saving: Saving, run_seconds: float) -> str:
 
     Returns:
         ``gains 3.1x at this call (2.9 to 3.3, measured, caches warm): 1.2 s of the 4.0 s run``;
-        ``estimated 1.2 s of the 4.0 s run (no call takes the copy directly)``;
+        ``estimated 1.2 s of the 4.0 s run; no call takes the copy directly``;
         ``not worth it: measured 1.02x at this call (0.97 to 1.06, caches warm)``;
         ``not measured: the call takes a file``.
     """
@@ -43,10 +43,7 @@ def gain_words(saving: Saving, run_seconds: float) -> str:
         crossing += _circumstances(saving, method=not known_by)
     program = _of_program(saving, run_seconds)
     gained = ": ".join(filter(None, (crossing, program))) or "unknown"
-    if saving.method == "measured":
-        reason = f"; {saving.reason}" if saving.reason else ""
-    else:
-        reason = f" ({saving.reason})" if saving.reason else ""
+    reason = f"; {saving.reason}" if saving.reason else ""
     return f"{opening}{known_by}{gained}{reason}"
 
 

@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from interprobe.analysis import analyse
 from interprobe.contracts import Contracts
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.recorder import Recorder
-from interprobe.trace import Fact, Trace
+from interprobe.trace import Trace
 
 DP = ctypes.POINTER(ctypes.c_double)
 MINE = {"IP306", "IP308", "IP309", "IP312", "IP314"}

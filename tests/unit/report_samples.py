@@ -7,6 +7,7 @@ from report_builders import CD_FAST, COORDINATE_DESCENT, SCRIPT, call, copy, lay
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity
 from interprobe.line_records import FunctionLines, LineTiming
+from interprobe.machine import Machine
 from interprobe.trace import (
     Argument,
     Borrow,
@@ -477,6 +478,34 @@ def several_processes() -> Trace:
     return msgspec.structs.replace(run, processes=[program, worker, killed, started])
 
 
+def against_the_machine() -> Trace:
+    """Calls from one that is as fast as memory down to one that is far from it."""
+    scale = site(
+        52, "    lib.dscale(field_p, 2.0, field.size)", "lib.dscale(field_p, 2.0, field.size)"
+    )
+    large = layout(shape=(4_000_000,))
+    by_columns = layout(shape=(2000, 2000), order="F")
+    small = layout(shape=(1000, 100))
+    calls = [
+        call(SUM, arguments=[Argument(0, None, "double *", None, large)], count=40, seconds=0.064,
+             lent=40 * large.nbytes),
+        call(SUM, arguments=[Argument(0, None, "double *", None, by_columns)], count=5,
+             seconds=0.21, lent=5 * by_columns.nbytes),
+        call(SUM, arguments=[Argument(0, None, "double *", None, small)], count=900, seconds=0.05,
+             lent=900 * small.nbytes),
+        call(scale, "dscale", arguments=[Argument(0, None, "double *", None, large, role="output")],
+             count=3, seconds=0.012, lent=3 * large.nbytes),
+    ]  # fmt: skip
+    machine = Machine(
+        caches=[32_768, 1_048_576, 25_165_824],
+        line=64,
+        cores=8,
+        bandwidth_read=21.4e9,
+        bandwidth_copy=24.8e9,
+    )
+    return msgspec.structs.replace(trace(calls=calls, seconds=0.4), machine=machine)
+
+
 SAMPLES = {
     sample.__name__: sample
     for sample in (
@@ -487,5 +516,6 @@ SAMPLES = {
         lines_and_memory,
         crowded,
         several_processes,
+        against_the_machine,
     )
 }

@@ -364,6 +364,20 @@ def test_longest_gap(size: int) -> None:
         assert np.isnan(kernels.cdemo_longest_gap(off, size))
 
 
+@pytest.mark.parametrize("size", [0, 1, 2, 1000])
+def test_saturation(size: int) -> None:
+    x = np.random.default_rng(5).random(size)
+    expected = 0.0
+    for value in x.tolist():
+        expected += value / (0.5 + value)
+    assert kernels.cdemo_saturation(doubles(x), 0.5, size) == expected
+    assert cykernels.saturation(x, 0.5) == expected
+    if size > 0:
+        assert np.isnan(kernels.cdemo_saturation(doubles(misaligned(x)), 0.5, size))
+        with pytest.raises(ValueError, match="not aligned"):
+            cykernels.saturation(misaligned(x), 0.5)
+
+
 # --- declarations and header
 
 

@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity, Site
 from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines, LineTiming
+from interprobe.machine import Machine
 from interprobe.renderers import svg, terminal
 from interprobe.trace import (
     Argument,
@@ -231,6 +232,12 @@ TIMINGS = st.builds(
     bytes_copied=COUNTS,
     source=WORDS,
 )
+MACHINES = st.builds(
+    Machine,
+    caches=few(COUNTS),
+    bandwidth_read=st.none() | SECONDS,
+    bandwidth_copy=st.none() | SECONDS,
+)
 TRACES = st.builds(
     Trace,
     meta=METAS,
@@ -249,6 +256,7 @@ TRACES = st.builds(
             lines=few(TIMINGS),
         )
     ),
+    machine=st.none() | MACHINES,
     schema=st.just("interprobe.trace/1"),
 )
 

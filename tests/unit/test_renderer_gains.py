@@ -49,7 +49,7 @@ RUN = 4.0
                 1.8, seconds=1.2, method="estimated", reason="threads were at work",
                 program_seconds=4.0, verdict="worth it",
             ),
-            "estimated 1.80x at this call: 1.2 s of the 4 s run (threads were at work)",
+            "estimated 1.80x at this call: 1.2 s of the 4 s run; threads were at work",
             "~1.80x",
         ),
         (

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from trace_builder import argument, called, transposed
 
 from interprobe import replay_facts, sealing, twin_records
+from interprobe.facts import Fact
 from interprobe.layout import Layout
 from interprobe.ledger_records import (
     CallRecord,
@@ -18,7 +19,6 @@ from interprobe.ledger_records import (
     Place,
 )
 from interprobe.replays import Replay
-from interprobe.trace import Fact
 
 MEASURED = "conforming|0,2|evicted|12|4000000|1000000|4.0|3.5|4.25|"
 REFUSED = "in-c-order|1||0||||||the callee | OpenMP was busy"
@@ -106,7 +106,7 @@ def test_a_sealed_trace_has_replays_of_calls_and_copies() -> None:
         memory=MemoryRecord(0, 0, 0, 0, None, []),
     )
     contents.calls.append(
-        CallRecord(place, place, "ctypes", None, "total", 0, [], 1, *([0] * 7), facts=facts)
+        CallRecord(place, place, "ctypes", None, "total", 0, [], 1, 0, 0, 0, 0, 0, 0, 0, facts)
     )
     contents.copies.append(
         CopyRecord(

@@ -143,8 +143,9 @@ class ProgramRecording:
 
                 trace = add_resident_peak(trace, peak)
             from interprobe.analysis import analyse
+            from interprobe.this_machine import with_machine
 
-            self._deliver(analyse(trace))
+            self._deliver(analyse(with_machine(trace)))
         if self._folder is not None:
             self._folder.remove()  # the watchdog takes this for the word that all is delivered
 
@@ -175,6 +176,7 @@ class ProgramRecording:
         with self._imports.own():
             from interprobe import sealing, sites
             from interprobe.analysis import analyse
+            from interprobe.this_machine import with_machine
 
             ledgers = folder.contents()
             if ledgers:
@@ -182,7 +184,7 @@ class ProgramRecording:
                 trace = sealing.seal(ledgers)
             else:
                 trace = self._trace_of_nothing()
-            self._deliver(analyse(trace))
+            self._deliver(analyse(with_machine(trace)))
         folder.remove()
 
     def _trace_of_nothing(self) -> Trace:
