@@ -22,9 +22,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <signal.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
@@ -44,6 +44,7 @@ enum {
 
 typedef struct {
     PyObject *arguments[CALL_ARGUMENTS];
+    PyArrayObject *behind[CALL_ARGUMENTS]; /* each argument; NULL: no array, or not known */
     const what_if *converts; /* makes the arrays behind `positions` anew before each call; or NULL */
     uint32_t positions;
 } row;
@@ -53,10 +54,10 @@ typedef struct {
     replay_report *report;
     int rows; /* the first is the call with its own arguments */
     row of[REPLAY_CHANGES + 1];
-    int change[REPLAY_CHANGES + 1]; /* of the job, by row */
-    int calls[REPLAY_CHANGES + 1];          /* in a sample */
-    int samples;                            /* in a turn, */
-    bool leads;                             /* after a call that is not counted */
+    int change[REPLAY_CHANGES + 1];          /* of the job, by row */
+    int calls[REPLAY_CHANGES + 1];           /* in a sample */
+    int samples;                             /* in a turn, */
+    bool leads;                              /* after a call that is not counted */
     double took[REPLAY_CHANGES + 1][PASSES]; /* nanoseconds of one call */
 } experiment;
 
@@ -94,8 +95,9 @@ make_row(const replay_job *job, int change, row *out)
     out->positions = job->positions[change];
     for (int i = 0; i < job->call->count; i++) {
         PyObject *argument = job->call->to->arguments[i];
+        PyArrayObject *array = job->call->arrays[i];
         if (job->positions[change] & 1u << i) {
-            PyArrayObject *array = (is->again != NULL ? is->again : is->instead)(job->call, i);
+            array = (is->again != NULL ? is->again : is->instead)(job->call, i);
             argument = array == NULL ? NULL : standing_for(job->call, i, array);
         }
         if (argument == NULL) {
@@ -103,6 +105,7 @@ make_row(const replay_job *job, int change, row *out)
             return "the array that it asks for could not be made";
         }
         out->arguments[i] = argument;
+        out->behind[i] = array;
     }
     return NULL;
 }
@@ -190,14 +193,10 @@ evict_row(const experiment *now, int which)
     const ended_call *call = now->job->call;
     const row *of = &now->of[which];
     for (int i = 0; i < call->count; i++) {
-        if (of->converts != NULL && of->positions & UINT32_C(1) << i) {
-            evict_array(of->converts->reads(call, i));
-            continue;
-        }
-        PyArrayObject *array = call->to->array_behind(of->arguments[i]);
+        bool converted = of->converts != NULL && of->positions & UINT32_C(1) << i;
+        PyArrayObject *array = converted ? of->converts->reads(call, i) : of->behind[i];
         if (array != NULL) {
             evict_array(array);
-            Py_DECREF(array);
         }
     }
 }
@@ -265,8 +264,8 @@ nanoseconds_now(void)
     return (double)clock_nanoseconds();
 }
 
-/* Times all rows in turns, forwards and backwards, `until` then if there are passes enough, else to the
- * `end`; returns how many passes were whole, -1: a call failed. */
+/* Times all rows in turns, forwards and backwards: up to a time, `until`, and where there are too few
+ * passes then, up to its `end`. Returns how many passes were whole, -1: a call failed. */
 static int
 time_all(experiment *now, bool cold, double until, double end)
 {
@@ -413,6 +412,8 @@ replay_in_child(const replay_job *job, replay_report *report)
     now.report = report;
     memcpy(now.of[0].arguments, job->call->to->arguments,
            (size_t)job->call->count * sizeof(PyObject *));
+    memcpy(now.of[0].behind, job->call->arrays,
+           (size_t)job->call->count * sizeof(PyArrayObject *));
     now.rows = 1;
     for (int i = 0; i < job->count; i++) {
         why = make_row(job, i, &now.of[now.rows]);
