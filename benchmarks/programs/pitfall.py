@@ -44,5 +44,5 @@ while len(seconds) < int(CALLS) if CALLS != "0" else perf_counter() < until or l
         del result
 print(digest(work()))
 with open(RESULT, "w") as file:
-    taken = statistics.quantiles(seconds[len(seconds) // 10 :], n=4)[0]
+    taken = statistics.quantiles(seconds[len(seconds) // 10 :], n=4, method="inclusive")[0]
     json.dump({"calls": len(seconds), "seconds": taken}, file)
