@@ -12,7 +12,7 @@ from interprobe.cli import main
 from interprobe.cli.showcase import catalogue
 from interprobe.trace import load
 
-SIZE = ["--size", "2"]
+SIZE = ["--size", "4"]
 
 
 @pytest.fixture
