@@ -34,6 +34,7 @@ class Run:
         cpu_seconds: Processor time of the process and of those that it waited for.
         peak_bytes: Highest resident memory of the process, its start and its report included.
         written_bytes: Size of the files that the profiler wrote.
+        said: What the program printed.
     """
 
     result: Any
@@ -41,6 +42,7 @@ class Run:
     cpu_seconds: float
     peak_bytes: int
     written_bytes: dict[str, int]
+    said: str
 
 
 def run_program(
@@ -50,6 +52,7 @@ def run_program(
     *,
     before: Sequence[str] = (),
     hash_seed: str = "random",
+    keep: Path | None = None,
 ) -> Run:
     """Run ``programs/PROGRAM.py RESULT ARGUMENTS...`` once and wait for its end.
 
@@ -59,6 +62,7 @@ def run_program(
         arguments: What follows the name of the file that receives the program's own result.
         before: Words of a command that starts all that, such as ``valgrind``.
         hash_seed: ``PYTHONHASHSEED``.
+        keep: An empty folder for the files that the profiler writes; by default they are deleted.
 
     Raises:
         RunError: It could not start, took too long, ended with another status than 0 or left no
@@ -66,8 +70,8 @@ def run_program(
     """
     with tempfile.TemporaryDirectory(prefix="interprobe-benchmark-") as name:
         folder = Path(name)
-        output = folder / "written"
-        output.mkdir()
+        output = keep or folder / "written"
+        output.mkdir(exist_ok=True)
         result = folder / "result.json"
         words = [str(result), *map(str, arguments)]
         command = [
@@ -84,6 +88,7 @@ def run_program(
             # What this process held when it started the other counts as well: it has no NumPy.
             peak_bytes=usage.ru_maxrss * 1024,
             written_bytes=written,
+            said=(folder / "said").read_text("utf8", "replace"),
         )
 
 

@@ -71,6 +71,11 @@ INTERPROBE_WITH_TRACE = Profiler(
     ),
 )
 
+WHAT_IF_OFF = Profiler(
+    "interprobe --what-if=off",
+    lambda output: _python("-m", "interprobe", "run", "--what-if=off", "-o", f"{output}.txt"),
+)
+
 INTERPROBE_GUARD = Profiler(
     "interprobe --guard",
     lambda output: _python("-m", "interprobe", "run", "--guard", "-o", f"{output}.txt"),

@@ -65,6 +65,13 @@ def _load() -> ctypes.CDLL:
         ("cdemo_stencil", ctypes.c_int, (doubles, doubles, size, size, double)),
         ("cdemo_records_sum", double, (records, size)),
         ("cdemo_longest_gap", double, (FLOAT_POINTER, size)),
+        ("cdemo_peak", double, (doubles, size, ctypes.c_ssize_t)),
+        ("cdemo_scale_columns", ctypes.c_int, (doubles, size, size, size, size, doubles, doubles)),
+        ("cdemo_transpose", ctypes.c_int, (doubles, size, size, size, doubles, size)),
+        ("cdemo_settle", ctypes.c_int, (doubles, doubles, size, size, double)),
+        ("cdemo_orbit", double, (double, size)),
+        ("cdemo_orbits", ctypes.c_int, (doubles, doubles, size, size)),
+        ("cdemo_saturation", double, (doubles, double, size)),
         ("cdemo_describe", ctypes.c_char_p, (ctypes.c_int,)),
     ):
         function = getattr(loaded, name)

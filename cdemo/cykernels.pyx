@@ -32,7 +32,14 @@ cdef extern from "kernels.h" nogil:
         const double *before, double *after, size_t rows, size_t cols, double k
     )
     double cdemo_records_sum(const cdemo_record *records, size_t n)
+    double cdemo_peak(const double *x, size_t n, ptrdiff_t step)
+    int cdemo_settle(
+        const double *inputs, double *answers, size_t n, size_t steps, double rate
+    )
     double cdemo_longest_gap(const float *times, size_t n)
+    double cdemo_orbit(double x, size_t steps)
+    int cdemo_orbits(const double *x, double *ends, size_t n, size_t steps)
+    double cdemo_saturation(const double *x, double half, size_t n)
     const char *cdemo_describe(int status)
 
 
@@ -265,3 +272,60 @@ class AnyTimes:
         """The pointer for ctypes, which keeps the converted array alive during the call."""
         points = np.ascontiguousarray(times, dtype=np.float32)
         return points.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+
+def orbit(double x, size_t steps) -> float:
+    """Where ``x`` is after some steps of the logistic map with r = 3.7.
+
+    Args:
+        x: From 0 to 1.
+        steps: How many, at least 0.
+
+    Returns:
+        A number from 0 to 1.
+    """
+    return cdemo_orbit(x, steps)
+
+
+def orbits(const double[::1] x not None, double[::1] ends not None, size_t steps) -> None:
+    """The same of many numbers in one call.
+
+    Args:
+        x: float64, shape (n,), contiguous.
+        ends: As ``x``, writeable; overwritten.
+        steps: How many, at least 0.
+
+    Raises:
+        ValueError: Lengths that differ, another dtype or number of dimensions, not contiguous,
+            misaligned, or ``ends`` read-only.
+    """
+    cdef int status
+    require_equal(ends.shape[0], x.shape[0], "ends")
+    with nogil:
+        status = cdemo_orbits(&x[0], &ends[0], x.shape[0], steps)
+    raise_for(status)
+
+
+def saturation(const double[::1] x not None, double half) -> float:
+    """Sum of the responses ``x / (half + x)``, as binding sites fill up.
+
+    Args:
+        x: Concentrations, float64, shape (n,), contiguous.
+        half: The concentration, above 0, at which half of the sites are bound.
+
+    Returns:
+        The sum; 0.0 for no concentrations.
+
+    Raises:
+        ValueError: Another dtype or number of dimensions, not contiguous, or misaligned.
+    """
+    cdef const double *first = &x[0] if x.shape[0] > 0 else NULL
+    cdef size_t n = x.shape[0]
+    cdef double responses
+    require_aligned(first, n, CDEMO_ALIGNMENT_OF_DOUBLE)
+    with nogil:
+        responses = cdemo_saturation(first, half, n)
+    return responses
+
+
+include "cylayouts.pxi"

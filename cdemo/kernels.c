@@ -140,6 +140,104 @@ double cdemo_longest_gap(const float *times, size_t n)
     return longest;
 }
 
+double cdemo_peak(const double *x, size_t n, ptrdiff_t step)
+{
+    if (check(x, n, alignof(double)) != CDEMO_OK)
+        return NAN;
+    double peak = -INFINITY;
+    for (size_t i = 0; i < n; i++) {
+        double each = x[(ptrdiff_t)i * step];
+        peak = each > peak ? each : peak;
+    }
+    return peak;
+}
+
+int cdemo_scale_columns(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                        size_t row_step, size_t column_step,
+                        const double *CDEMO_RESTRICT factors, double *CDEMO_RESTRICT scaled)
+{
+    enum cdemo_status status = check_both(matrix, rows * cols, scaled, rows * cols);
+    if (status == CDEMO_OK)
+        status = check(factors, cols, alignof(double));
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t j = 0; j < cols; j++)
+        for (size_t i = 0; i < rows; i++)
+            scaled[i * row_step + j * column_step] =
+                factors[j] * matrix[i * row_step + j * column_step];
+    return CDEMO_OK;
+}
+
+int cdemo_transpose(const double *CDEMO_RESTRICT source, size_t rows, size_t cols,
+                    size_t source_step, double *CDEMO_RESTRICT target, size_t target_step)
+{
+    enum cdemo_status status = check_both(source, rows * cols, target, rows * cols);
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t i = 0; i < rows; i++)
+        for (size_t j = 0; j < cols; j++)
+            target[j * target_step + i] = source[i * source_step + j];
+    return CDEMO_OK;
+}
+
+/* A block of both buffers stays in the fastest cache while all steps pass over it. */
+#define SETTLED_AT_ONCE 1024
+/* Vector instructions are for loops of a known length: GCC uses them at -O2 only there. */
+#define SETTLED_TOGETHER 64
+
+static void settle_aligned(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT answers,
+                           size_t n, double rate)
+{
+    size_t i = 0;
+    for (; i + SETTLED_TOGETHER <= n; i += SETTLED_TOGETHER)
+        for (size_t k = 0; k < SETTLED_TOGETHER; k++)
+            answers[i + k] += rate * (inputs[i + k] - answers[i + k]);
+    for (; i < n; i++)
+        answers[i] += rate * (inputs[i] - answers[i]);
+}
+
+/* One after the other, moved byte by byte: right at any address, and on any processor. */
+static void settle_anywhere(const unsigned char *inputs, unsigned char *answers, size_t n,
+                            size_t steps, double rate)
+{
+    for (size_t i = 0; i < n; i++) {
+        double input, answer = 0.0;
+        memcpy(&input, inputs + i * sizeof input, sizeof input);
+        for (size_t step = 0; step < steps; step++)
+            answer += rate * (input - answer);
+        memcpy(answers + i * sizeof answer, &answer, sizeof answer);
+    }
+}
+
+int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT answers, size_t n,
+                 size_t steps, double rate)
+{
+    enum cdemo_status status = check_both(inputs, n, answers, n);
+    if (status == CDEMO_NULL || n == 0)
+        return status;
+    if (status == CDEMO_MISALIGNED) {
+        settle_anywhere((const unsigned char *)inputs, (unsigned char *)answers, n, steps, rate);
+        return CDEMO_OK;
+    }
+    memset(answers, 0, n * sizeof *answers);
+    for (size_t first = 0; first < n; first += SETTLED_AT_ONCE) {
+        size_t block = n - first < SETTLED_AT_ONCE ? n - first : SETTLED_AT_ONCE;
+        for (size_t step = 0; step < steps; step++)
+            settle_aligned(inputs + first, answers + first, block, rate);
+    }
+    return CDEMO_OK;
+}
+
+double cdemo_saturation(const double *x, double half, size_t n)
+{
+    if (check(x, n, alignof(double)) != CDEMO_OK)
+        return NAN;
+    double responses = 0.0;
+    for (size_t i = 0; i < n; i++)
+        responses += x[i] / (half + x[i]);
+    return responses;
+}
+
 const char *cdemo_describe(int status)
 {
     switch (status) {
@@ -152,4 +250,24 @@ const char *cdemo_describe(int status)
     default:
         return "unknown status";
     }
+}
+
+double cdemo_orbit(double x, size_t steps)
+{
+    for (size_t i = 0; i < steps; i++)
+        x = 3.7 * x * (1.0 - x);
+    return x;
+}
+
+int cdemo_orbits(const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT ends, size_t n,
+                 size_t steps)
+{
+    int status = check(x, n, alignof(double));
+    if (status == CDEMO_OK)
+        status = check(ends, n, alignof(double));
+    if (status != CDEMO_OK)
+        return status;
+    for (size_t i = 0; i < n; i++)
+        ends[i] = cdemo_orbit(x[i], steps);
+    return CDEMO_OK;
 }

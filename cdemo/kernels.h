@@ -100,9 +100,48 @@ double cdemo_records_sum(const struct cdemo_record *records, size_t n);
  * when refused. */
 double cdemo_longest_gap(const float *times, size_t n);
 
+/* Largest of x[0], x[step], ... x[(n - 1) * step]: `step` elements lie between two that are looked at,
+ * 1 for neighbours. Returns -infinity for n == 0, NaN when refused. */
+double cdemo_peak(const double *x, size_t n, ptrdiff_t step);
+
+/* scaled(i, j) = factors[j] * matrix(i, j) of a rows x cols matrix, column after column. In both matrices
+ * row_step elements lie from a row to the next, and column_step from a column to the next: cols and 1 in
+ * C order, 1 and rows in Fortran order. Returns a cdemo_status. */
+int cdemo_scale_columns(const double *CDEMO_RESTRICT matrix, size_t rows, size_t cols,
+                        size_t row_step, size_t column_step,
+                        const double *CDEMO_RESTRICT factors, double *CDEMO_RESTRICT scaled);
+
+/* Transposes a rows x cols matrix: element (j, i) of the target is element (i, j) of the source. The
+ * rows of either start source_step, or target_step, elements apart, which are at least as many as a row
+ * has; what lies behind a row is left alone. Returns a cdemo_status. */
+int cdemo_transpose(const double *CDEMO_RESTRICT source, size_t rows, size_t cols,
+                    size_t source_step, double *CDEMO_RESTRICT target, size_t target_step);
+
+/* Answers of n first-order filters to constant inputs, from 0 on:
+ *
+ *     answers[i] += rate * (inputs[i] - answers[i]), `steps` times
+ *
+ * Either buffer may lie at any address: no alignment is refused. As in many a library with vector
+ * code, the fast version is for aligned buffers; others get one that goes from element to element.
+ * Both yield the same bits. Writes answers[0..n). Returns a cdemo_status. */
+int cdemo_settle(const double *CDEMO_RESTRICT inputs, double *CDEMO_RESTRICT answers, size_t n,
+                 size_t steps, double rate);
+
+/* Sum of the responses x[i] / (half + x[i]) for i in [0, n): each is 0.5 where x[i] is `half`, and nears
+ * 1 far above it, as binding sites fill up. x[i] and half are concentrations in one unit, half > 0.
+ * Returns 0.0 for n == 0, NaN when refused. */
+double cdemo_saturation(const double *x, double half, size_t n);
+
 /* What a status means, as a static, null-terminated sentence in ASCII that the caller must not
  * free. A code that is no cdemo_status is called unknown. */
 const char *cdemo_describe(int status);
+
+/* Where x is after `steps` steps of the logistic map, x -> r * x * (1 - x) with r = 3.7; x from 0 to 1. */
+double cdemo_orbit(double x, size_t steps);
+
+/* The same of x[0..n). Writes ends[0..n). Returns a cdemo_status. */
+int cdemo_orbits(const double *CDEMO_RESTRICT x, double *CDEMO_RESTRICT ends, size_t n,
+                 size_t steps);
 
 #ifdef __cplusplus
 }

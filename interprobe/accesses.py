@@ -6,7 +6,8 @@ import ast
 
 from interprobe.expressions import pointed_array
 from interprobe.findings import Site
-from interprobe.trace import Call, Layout, Native, Violation
+from interprobe.layout import Layout
+from interprobe.trace import Call, Native, Violation
 from interprobe.wording import bytes_text, element_count, file_name, item_size, quoted, shape_text
 
 NOWHERE = Site(file="<native thread>", line=0)

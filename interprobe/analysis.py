@@ -15,7 +15,10 @@ import msgspec
 import interprobe.rules
 from interprobe.findings import Finding, Severity
 from interprobe.refused_arguments import never_began
+from interprobe.savings import Savings, saved_seconds
 from interprobe.trace import Trace
+
+_RecordsKey = tuple[tuple[str, int], ...]
 
 
 class Rule(Protocol):
@@ -85,15 +88,19 @@ def analyse(trace: Trace) -> Trace:
         trace: A sealed trace; findings that it already has are made anew.
 
     Returns:
-        The same trace with its findings in the order of a report: errors first, then by the share
-        of time that they cost, findings about the same records next to each other.
+        The same trace with its findings, each with what its fix would gain, in the order of a
+        report: errors first, then warnings, then notes; among these by the seconds that would be
+        saved, or that they cost where that is not known; findings about the same records next to
+        each other.
     """
     found: list[tuple[Finding, bool]] = []
     begun = _without_what_never_began(trace)
+    savings = Savings(trace)
     for rule in rules():
         fix_first = bool(getattr(rule, "FIX_FIRST", False))
         seen = trace if getattr(rule, "EXPLAINS_REFUSALS", False) else begun
-        found.extend((finding, fix_first) for finding in rule.check(seen))
+        changes = getattr(rule, "CHANGES", None)
+        found.extend((savings.added(finding, changes), fix_first) for finding in rule.check(seen))
     return msgspec.structs.replace(trace, findings=_in_report_order(found))
 
 
@@ -113,24 +120,27 @@ def _without_what_never_began(trace: Trace) -> Trace:
 
 def _in_report_order(found: list[tuple[Finding, bool]]) -> list[Finding]:
     """Findings as a report shows them; the flag says whose fix leads among equal records."""
-    shares: dict[tuple[tuple[str, int], ...], float] = {}
+    shares: dict[_RecordsKey, float] = {}
+    gains: dict[_RecordsKey, tuple[int, float]] = {}
     for finding, _ in found:
         records = _records_key(finding)
         shares[records] = max(shares.get(records, 0.0), finding.cost.share)
+        # The worst severity and the most seconds among findings that are shown as one.
+        rank, seconds = gains.get(records, (finding.severity.rank, 0.0))
+        gains[records] = (min(rank, finding.severity.rank), max(seconds, saved_seconds(finding)))
 
-    def position(
-        item: tuple[Finding, bool],
-    ) -> tuple[bool, float, tuple[tuple[str, int], ...], bool, str]:
+    def position(item: tuple[Finding, bool]) -> tuple[bool, int, float, _RecordsKey, bool, str]:
         finding, fix_first = item
         records = _records_key(finding)
         # A fix leads only where it removes most of what the records cost.
         leads = fix_first and finding.cost.share * 2 >= shares[records]
         is_error = finding.severity is Severity.ERROR
-        return (not is_error, -shares[records], records, not leads, finding.rule)
+        rank, seconds = gains[records]
+        return (not is_error, rank, -seconds, records, not leads, finding.rule)
 
     return [finding for finding, _ in sorted(found, key=position)]
 
 
-def _records_key(finding: Finding) -> tuple[tuple[str, int], ...]:
+def _records_key(finding: Finding) -> _RecordsKey:
     """The records that a finding is about, as a key."""
     return tuple((record.list, record.index) for record in finding.records)

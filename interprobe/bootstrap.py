@@ -61,6 +61,7 @@ class _ChildRecording:
             no_boundary=address.no_boundary,
             contracts=address.contracts,
             guard=address.guard,
+            what_if=address.what_if,
         )
         try:
             recorder.start()

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from interprobe.callee_parameters import parameters
 from interprobe.expressions import ArrayExpression, Operation, pointed_array
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.passed_values import passed_values
-from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import counted, file_name, listed, quoted
 
 FOREIGN_BINDINGS = frozenset({"ctypes", "cffi"})

@@ -9,8 +9,9 @@ import msgspec
 
 from interprobe.callee_prototypes import CalleePrototypes
 from interprobe.declared_types import cffi_signature
+from interprobe.facts import Fact
 from interprobe.prototypes import CType, Prototype
-from interprobe.trace import Argument, Call, Fact, Returns
+from interprobe.trace import Argument, Call, Returns
 
 DECLARED = "declared"
 _RETURNED_INTEGER = "returned_integer"

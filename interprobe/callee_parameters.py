@@ -7,7 +7,8 @@ import re
 
 from interprobe.element_types import ctypes_element, prototype_element
 from interprobe.expressions import pointed_array
-from interprobe.trace import Argument, Call, Fact
+from interprobe.facts import Fact
+from interprobe.trace import Argument, Call
 from interprobe.wording import item_size, quoted
 
 _RAW_MEMORY = re.compile(r"\b(void|char|byte)\b|\bu?int8_t\b|\bBytef?\b")

@@ -54,6 +54,8 @@ class Checkup:
     """Why array data cannot be guarded."""
     guarded_at_most: int
     """Blocks of array data that can be guarded at one time."""
+    repeating_failure: str
+    """Why no call can be repeated to measure what other arrays would gain."""
 
     @property
     def works(self) -> bool:
@@ -63,13 +65,14 @@ class Checkup:
             self.watching_failure,
             self.children_failure,
             self.guard_failure,
+            self.repeating_failure,
         )
         return all(probe.works for probe in self.probes) and not any(failures)
 
 
 def examine() -> Checkup:
     """Try everything that a recording relies on; what it changes is put back."""
-    recorder = Recorder()
+    recorder = Recorder(what_if="off")
     recorder.start()
     try:
         left_out = probes.left_out()
@@ -92,6 +95,7 @@ def examine() -> Checkup:
         children_failure=_children(),
         guard_failure=guard_failure,
         guarded_at_most=guarded_at_most,
+        repeating_failure=_repeating(),
     )
 
 
@@ -113,7 +117,7 @@ def _miscount(work: probes.KnownWork | None) -> str:
     values = np.ones((30, 40))
     # Code of interprobe's own would not be recorded.
     code = compile(work.code, "<known work>", "exec")
-    recorder = Recorder()
+    recorder = Recorder(what_if="off")
     recorder.start()
     try:
         exec(code, {"__name__": "__known_work__", "np": np, "values": values})
@@ -171,6 +175,12 @@ def _guard() -> tuple[int, str]:
         return 0, str(error)
     finally:
         book.end_guard()
+
+
+def _repeating() -> str:
+    if native.calls_can_be_repeated():
+        return ""
+    return "the kernel cannot keep a repeated call from changing anything outside of its process"
 
 
 def _watching() -> str:

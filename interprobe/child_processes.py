@@ -30,6 +30,7 @@ class RunAddress(msgspec.Struct, frozen=True):
     no_boundary: list[str] = []
     contracts: Literal["sampled", "full"] = "sampled"
     guard: Literal["end", "start"] | None = None
+    what_if: Literal["off", "auto", "all"] = "auto"
 
 
 def announce(address: RunAddress) -> None:

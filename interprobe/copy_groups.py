@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from interprobe.expressions import ArrayExpression, converted_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Site
+from interprobe.layout import Layout
 from interprobe.shares import measured_cost, severity_of_cost
-from interprobe.trace import Copy, Layout, Trace
+from interprobe.trace import Copy, Trace
 from interprobe.wording import (
     bytes_text,
     counted,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from interprobe.callee_parameters import parameters
 from interprobe.declared_types import c_type, ctypes_type
+from interprobe.facts import Fact
 from interprobe.findings import RecordIndex, Severity, Site
 from interprobe.prototype_code import assignments
 from interprobe.prototype_differences import (
@@ -16,7 +17,7 @@ from interprobe.prototype_differences import (
     result_difference,
 )
 from interprobe.prototypes import CType, Parameter
-from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.trace import Argument, Call, Trace
 
 MOST_ARGUMENTS = 24
 """So many arguments of a call are recorded at most."""

@@ -17,6 +17,7 @@ from interprobe.recording import (
     SWITCH,
     RecorderProtocol,
     Recording,
+    UnrecordedFunction,
     analysed,
     names_in,
     new_recorder,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from interprobe.lines import LineTimer
     from interprobe.memory import ResidentSampler
     from interprobe.trace import Trace
+    from interprobe.what_if import WhatIf
 
 _Parameters = ParamSpec("_Parameters")
 _Rest = ParamSpec("_Rest")
@@ -53,6 +55,7 @@ class FunctionRecording(Recording):
         memory: bool,
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
+        what_if: WhatIf = "auto",
     ) -> None:
         """Prepare to record.
 
@@ -63,6 +66,7 @@ class FunctionRecording(Recording):
             memory: Whether to sample resident memory.
             boundary: Packages whose compiled functions are crossings whoever calls them.
             no_boundary: Packages whose compiled functions are left alone.
+            what_if: What is repeated with better arrays.
 
         Raises:
             TypeError: ``lines`` was asked of a callable without Python code.
@@ -71,11 +75,11 @@ class FunctionRecording(Recording):
         super().__init__()
         self._function = function
         self._file = file
-        self._packages = (boundary, no_boundary)
+        self._options = (boundary, no_boundary, what_if)
         code = getattr(inspect.unwrap(function), "__code__", None)
         self._name = getattr(function, "__qualname__", None) or repr(function)
         self._place = f" ({code.co_filename}:{code.co_firstlineno})" if code is not None else ""
-        self._recorder: RecorderProtocol | None = new_recorder(file, boundary, no_boundary)
+        self._recorder: RecorderProtocol | None = new_recorder(file, *self._options)
         self._refused = ""
         self._started = False
         self._depth = 0
@@ -151,13 +155,14 @@ class FunctionRecording(Recording):
     def __reduce__(self) -> tuple[Callable[..., FunctionRecording], tuple[Any, ...]]:
         """Begin anew where a function is sent by value: another process records for itself."""
         lines, memory = self._timer is not None, self._sampler is not None
-        boundary, no_boundary = self._packages
+        boundary, no_boundary, what_if = self._options
         anew = functools.partial(
             FunctionRecording,
             lines=lines,
             memory=memory,
             boundary=boundary,
             no_boundary=no_boundary,
+            what_if=what_if,
         )
         return anew, (self._function, self._file)
 
@@ -196,20 +201,6 @@ class FunctionRecording(Recording):
 
     def _renew_lock(self) -> None:
         self._lock = threading.RLock()
-
-
-class UnrecordedFunction(Recording):
-    """The recording of a function that is not recorded: it says why."""
-
-    def __init__(self, reason: str) -> None:
-        """Remember why nothing is recorded."""
-        super().__init__()
-        self._reason = reason
-
-    @property
-    def trace(self) -> Trace:
-        """A trace without records; its report gives the reason."""
-        return unrecorded_trace(self._reason)
 
 
 class ProfiledFunction(Protocol[_Parameters, _Result_co]):
@@ -269,6 +260,7 @@ def profile(
     memory: bool = ...,
     boundary: str | Sequence[str] = ...,
     no_boundary: str | Sequence[str] = ...,
+    what_if: WhatIf = ...,
     enabled: bool = ...,
     report: bool = ...,
 ) -> _Decorator: ...
@@ -282,6 +274,7 @@ def profile(
     memory: bool = False,
     boundary: str | Sequence[str] = (),
     no_boundary: str | Sequence[str] = (),
+    what_if: WhatIf = "auto",
     enabled: bool = True,
     report: bool = True,
 ) -> Any:
@@ -312,6 +305,8 @@ def profile(
             recorded, and exact.
         boundary: A package, or several, whose compiled functions are crossings whoever calls them.
         no_boundary: A package, or several, whose compiled functions are left alone.
+        what_if: Which calls are repeated with better arrays, in a forked child, to measure what
+            these would gain: the costliest ("auto"), all that can be ("all"), or none ("off").
         enabled: False to leave the function as it is.
         report: Whether to print the report when the process ends, if the function was called.
 
@@ -320,6 +315,7 @@ def profile(
 
     Raises:
         TypeError: It is no function, or ``lines`` was asked of one without Python code.
+        ValueError: ``what_if`` is none of the three.
         LookupError: A package that is to be watched or left alone does not exist.
     """
     options = {
@@ -327,6 +323,7 @@ def profile(
         "memory": memory,
         "boundary": names_in(boundary),
         "no_boundary": names_in(no_boundary),
+        "what_if": what_if,
     }
     if function is None:
         return functools.partial(profile, **options, enabled=enabled, report=report)

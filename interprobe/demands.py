@@ -8,7 +8,8 @@ from typing import Literal
 
 from interprobe.copy_groups import CopyGroup
 from interprobe.expressions import Operation, is_call
-from interprobe.trace import Copy, Layout
+from interprobe.layout import Layout
+from interprobe.trace import Copy
 from interprobe.wording import byte_order_text, element_text, is_broadcast, shape_text
 
 _NUMPY_SCALARS = re.compile(r"(float|complex|int|uint)\d+")

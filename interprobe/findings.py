@@ -59,8 +59,31 @@ class Fix(msgspec.Struct, frozen=True):
     code: str = ""
 
 
+Verdict = Literal["worth it", "undecided", "not worth it"]
+"""Whether a fix is recommended, by what it gains where it is applied."""
+
+
 class Saving(msgspec.Struct, frozen=True):
-    """What the fix gains at the crossing, and how that is known."""
+    """What the fix gains, at the crossing and for the program, and how that is known.
+
+    Attributes:
+        speedup: How many times as fast the crossing becomes, conversions in its arguments included;
+            None where it is not known, or where there is no crossing.
+        low: Lower end of the interval that was measured for ``speedup``.
+        high: Its upper end.
+        seconds: What the program saves, over all calls.
+        cache: The state of the caches that the measurement holds for: ``warm``, ``evicted``, or
+            ``either``.
+        method: ``measured``: the call was repeated with the change. ``estimated``: from the times
+            that the recording booked. ``not measured``: neither could be.
+        reason: Why it is no more than that, or what else one must know of the measurement.
+        program_seconds: Wall time of the processes that ``seconds`` are saved in, added up.
+        program_speedup: How many times as fast they become.
+        program_low: Lower end of its interval.
+        program_high: Its upper end.
+        verdict: ``not worth it``: it gains under 5 %, or the interval holds 1. ``undecided``: up to
+            1.2 times. None where neither speedup is known.
+    """
 
     speedup: float | None = None
     low: float | None = None
@@ -69,12 +92,25 @@ class Saving(msgspec.Struct, frozen=True):
     cache: str | None = None
     method: Literal["measured", "estimated", "not measured"] = "not measured"
     reason: str | None = None
+    program_seconds: float | None = None
+    program_speedup: float | None = None
+    program_low: float | None = None
+    program_high: float | None = None
+    verdict: Verdict | None = None
 
 
 class RecordIndex(msgspec.Struct, frozen=True):
     """Points at one record of the trace, so that a finding can be checked."""
 
-    list: Literal["copies", "calls", "borrows", "temporaries", "violations"]
+    list: Literal[
+        "copies",
+        "calls",
+        "borrows",
+        "temporaries",
+        "violations",
+        "operations",
+        "allocations",
+    ]
     index: int
 
 

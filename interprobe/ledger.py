@@ -5,8 +5,11 @@ from __future__ import annotations
 import struct
 from typing import Literal, cast
 
-from interprobe import ledger_guard
+from interprobe import ledger_allocations, ledger_guard
+from interprobe.layout import Layout
 from interprobe.ledger_records import (
+    KINDS,
+    REQUIREMENTS,
     ArgumentRecord,
     BorrowRecord,
     CallRecord,
@@ -14,26 +17,30 @@ from interprobe.ledger_records import (
     FactRecord,
     LedgerContents,
     MemoryRecord,
+    OperationRecord,
     Place,
     TemporaryRecord,
 )
-from interprobe.trace import Layout, Variant
+from interprobe.trace import Variant
 
 MAGIC = b"IPLEDGER"
-VERSION = 3
+VERSION = 4
 _HEADER = struct.Struct("<8sII16QII")
 _BIN = struct.Struct("<QQQ")
 _BINS = 64
 _HEAD = struct.Struct("<II")
 _PLACE = struct.Struct("<IIiiii")
 _COPY_KEY = struct.Struct("<QQIIIIHH6s6B")
-_COPY = struct.Struct("<IIII4QQQQQQQQQQ9Q")
+_COPY = struct.Struct("<IIII4QQQQQQQQQQQ9Q")
 _CALL_KEY = struct.Struct("<QQII")
-_CALL = struct.Struct("<IIIIIIQQQQQQQQQQ")
+_CALL = struct.Struct("<IIIIIIQQQQQQQQQQQQ")
 _BORROW_KEY = struct.Struct("<QQIIII6B2x")
 _BORROW = struct.Struct("<IIII4QQQQ")
 _TEMPORARY_KEY = struct.Struct("<QIIIcB2x")
 _TEMPORARY = struct.Struct("<IIIIQQQQ")
+_OPERATION_KEY = struct.Struct("<QQII")
+_OPERATION = struct.Struct("<IIIIQQQQQ")
+_OPERAND = struct.Struct("<iI")
 _FACT_KEY = struct.Struct("<QIiiI")
 _FACT = struct.Struct("<IIIIQqq")
 _ARGUMENT = struct.Struct("<IIII")
@@ -41,29 +48,6 @@ _LAYOUT = struct.Struct("<40sccBBiq")
 _SHAPES = 9
 _THREADS = 64
 
-KINDS = (
-    "strided",
-    "cast",
-    "byteswap",
-    "align",
-    "broadcast",
-    "duplicate",
-    "sequence",
-    "unknown",
-    "overlap",
-    "writeback",
-    "gather",
-)
-REQUIREMENTS = (
-    "dtype",
-    "C_CONTIGUOUS",
-    "F_CONTIGUOUS",
-    "ALIGNED",
-    "NOTSWAPPED",
-    "WRITEABLE",
-    "OWNDATA",
-    "ENSUREARRAY",
-)
 _ORDERS: dict[bytes, Literal["C", "F", "strided"]] = {b"C": "C", b"F": "F", b"S": "strided"}
 
 
@@ -162,10 +146,11 @@ class _Reader:
             count=values[8],
             bytes=values[9],
             ticks=values[10],
-            nbytes_min=values[11],
-            nbytes_max=values[12],
-            repeated=values[13],
-            variants=self._variants(offset, len(result.shape), values[17:], values[16]),
+            ticks_min=values[11],
+            nbytes_min=values[12],
+            nbytes_max=values[13],
+            repeated=values[14],
+            variants=self._variants(offset, len(result.shape), values[18:], values[17]),
             kind=[name for bit, name in enumerate(KINDS) if kind & 1 << bit],
             unmet=[name for bit, name in enumerate(REQUIREMENTS) if unmet & 1 << bit],
             explicit=bool(explicit),
@@ -224,6 +209,8 @@ class _Reader:
             bytes_borrowed=values[11],
             bytes_copied=values[12],
             resident_growth=values[14],
+            page_faults=values[15],
+            faulting=values[16],
             facts=facts,
         )
 
@@ -260,6 +247,30 @@ class _Reader:
             count=values[4],
             bytes=values[5],
             ticks=values[6],
+        )
+
+    def operation(self, offset: int) -> OperationRecord:
+        """The record of an operation at an offset of the region, with its operands."""
+        facts = self.facts_about(offset)
+        offset += _HEAD.size + _OPERATION_KEY.size
+        values = _OPERATION.unpack_from(self.raw, offset)
+        offset += _OPERATION.size
+        positions, operands = [], []
+        for _ in range(values[3]):
+            positions.append(_OPERAND.unpack_from(self.raw, offset)[0])
+            layout, offset = self.layout(offset + _OPERAND.size)
+            operands.append(layout)
+        return OperationRecord(
+            place=self.place(values[0]),
+            user_place=self.place(values[1]),
+            operation=self.text(values[2]) or "",
+            operands=operands,
+            positions=positions,
+            count=values[4],
+            ticks=values[5],
+            ticks_max=values[6],
+            bytes=values[7],
+            facts=facts,
         )
 
     def timeline(self, elapsed: int, shift: int) -> list[tuple[int, int]]:
@@ -335,9 +346,17 @@ def read(raw: bytes) -> LedgerContents:
     under_way = set(struct.unpack_from(f"<{_THREADS}I", raw, _HEADER.size + _BINS * _BIN.size)) - {
         0
     }
-    calls = {}
-    offset = header_size
-    while offset < min(used, len(raw)):
+    _read_entries(contents, reader, range(header_size, min(used, len(raw))), under_way)
+    return contents
+
+
+def _read_entries(
+    contents: LedgerContents, reader: _Reader, within: range, under_way: set[int]
+) -> None:
+    """Add what the entries between two offsets say."""
+    raw, calls, large_blocks = reader.raw, {}, []
+    offset = within.start
+    while offset < within.stop:
         kind, size = _HEAD.unpack_from(raw, offset)
         if kind == 3:
             contents.copies.append(reader.copy(offset))
@@ -360,5 +379,15 @@ def read(raw: bytes) -> LedgerContents:
         elif kind == 10 and contents.guard is not None:
             violation = ledger_guard.violation(raw, offset, reader.layout)
             contents.guard.violations += [] if violation is None else [violation]
+        elif kind == 11:
+            contents.operations.append(reader.operation(offset))
+        elif kind == 20:
+            large_blocks.append(offset)
+        elif kind == 21:
+            contents.pages = ledger_allocations.pages(raw, offset)
         offset += size
-    return contents
+    contents.allocations = [
+        ledger_allocations.allocation(raw, each, contents.pages.peaks, reader.place)
+        for each in large_blocks
+        if contents.pages is not None
+    ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 
+from interprobe.layout import Layout
 from interprobe.ledger_records import GuardRecord, Place, ViolationRecord
-from interprobe.trace import Layout
 
 _HEAD = struct.Struct("<II")
 _GUARD = struct.Struct("<QQQQ")

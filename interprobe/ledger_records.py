@@ -4,7 +4,32 @@ from __future__ import annotations
 
 import msgspec
 
-from interprobe.trace import Layout, Variant
+from interprobe.layout import Layout
+from interprobe.trace import Variant
+
+KINDS = (
+    "strided",
+    "cast",
+    "byteswap",
+    "align",
+    "broadcast",
+    "duplicate",
+    "sequence",
+    "unknown",
+    "overlap",
+    "writeback",
+    "gather",
+)
+REQUIREMENTS = (
+    "dtype",
+    "C_CONTIGUOUS",
+    "F_CONTIGUOUS",
+    "ALIGNED",
+    "NOTSWAPPED",
+    "WRITEABLE",
+    "OWNDATA",
+    "ENSUREARRAY",
+)
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -48,6 +73,7 @@ class CopyRecord(msgspec.Struct, frozen=True):
     count: int
     bytes: int
     ticks: int
+    ticks_min: int
     nbytes_min: int
     nbytes_max: int
     repeated: int
@@ -86,6 +112,8 @@ class CallRecord(msgspec.Struct, frozen=True):
     bytes_copied: int
     resident_growth: int
     facts: list[FactRecord]
+    page_faults: int = 0
+    faulting: int = 0
 
 
 class BorrowRecord(msgspec.Struct, frozen=True):
@@ -114,6 +142,54 @@ class TemporaryRecord(msgspec.Struct, frozen=True):
     count: int
     bytes: int
     ticks: int
+
+
+class OperationRecord(msgspec.Struct, frozen=True):
+    """One record of an operation of NumPy's own as the hooks booked it; times in ticks."""
+
+    place: Place | None
+    user_place: Place | None
+    operation: str
+    operands: list[Layout]
+    positions: list[int]
+    """Of the operands among the arguments; -1: the array that is written."""
+    count: int
+    bytes: int
+    ticks: int
+    ticks_max: int
+    facts: list[FactRecord]
+
+
+class AllocationRecord(msgspec.Struct, frozen=True):
+    """Large blocks of array data made at one place: see :class:`interprobe.trace.Allocation`."""
+
+    place: Place | None
+    user_place: Place | None
+    size_class: int
+    """The power of two that the blocks' sizes are not below."""
+    count: int
+    bytes: int
+    largest: int
+    ended: int
+    live_most: int
+    touched_bytes: int
+    looked_at: int
+    kept_largest: int
+    peak_bytes: int
+    passing_bytes: int
+
+
+class PagesRecord(msgspec.Struct, frozen=True):
+    """What fresh memory costs on this machine; times in ticks."""
+
+    peaks: int
+    machine_bytes: int
+    page_bytes: int
+    held_before: int
+    small_ticks: int
+    """Of a MiB; 0: not measured."""
+    huge_ticks: int
+    """The same in blocks that NumPy asks huge pages for."""
 
 
 class MemoryRecord(msgspec.Struct, frozen=True):
@@ -180,6 +256,10 @@ class LedgerContents(msgspec.Struct):
     calls: list[CallRecord] = msgspec.field(default_factory=list)
     borrows: list[BorrowRecord] = msgspec.field(default_factory=list)
     temporaries: list[TemporaryRecord] = msgspec.field(default_factory=list)
+    operations: list[OperationRecord] = msgspec.field(default_factory=list)
+    allocations: list[AllocationRecord] = msgspec.field(default_factory=list)
+    pages: PagesRecord | None = None
+    """None where no large block was made."""
     in_flight: list[CallRecord] = msgspec.field(default_factory=list)
     """Calls that native code is inside of, at most one per thread."""
     guard: GuardRecord | None = None

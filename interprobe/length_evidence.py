@@ -15,7 +15,8 @@ from interprobe.callee_parameters import (
     is_pointer_to_const,
     parameters,
 )
-from interprobe.trace import Argument, Call, Fact
+from interprobe.facts import Fact
+from interprobe.trace import Argument, Call
 
 FACTORS = {"length": 1, "product": 2, "triple": 3}
 """How many neighbouring integers are multiplied, by the first word of a fact's kind."""

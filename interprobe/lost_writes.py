@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from interprobe.call_words import argument_text, output_keyword
 from interprobe.expressions import converted_array
+from interprobe.facts import Fact
 from interprobe.findings import Severity
-from interprobe.trace import Call, Copy, Fact, Trace
+from interprobe.trace import Call, Copy, Trace
 from interprobe.wording import quoted
 
 RETURNED_NONE = "write_lost_none_returned"

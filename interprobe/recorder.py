@@ -11,11 +11,13 @@ import msgspec
 
 from interprobe import contracts as contract_checks
 from interprobe import native, probes, sites
+from interprobe import what_if as measurements
 from interprobe.blind_spots import modules_with_cached_table
 from interprobe.contracts import Contracts
 from interprobe.description import describe_run, encode, with_resident_peak
 from interprobe.probes import extension_calls
 from interprobe.process_ledgers import LedgerFolder
+from interprobe.what_if import WhatIf
 
 if TYPE_CHECKING:
     from interprobe.trace import Trace
@@ -39,6 +41,7 @@ class Recorder:
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
         contracts: Contracts = "sampled",
+        what_if: WhatIf = "auto",
         headers: Sequence[str] = (),
         guard: GuardedSide | None = None,
     ) -> None:
@@ -54,6 +57,9 @@ class Recorder:
             no_boundary: Packages whose functions are left alone.
             contracts: Whether the contents of arrays are compared around calls only as far as that
                 costs next to nothing ("sampled"), or all of them, always ("full").
+            what_if: Which calls are repeated with better arrays, in a forked child, to measure what
+                these would gain: the costliest ones, within a budget of time ("auto"), all that can
+                be ("all"), or none ("off").
             headers: Headers that declare functions of libraries without debug information.
             guard: Guard mode: which side of array data adjoins a page that nobody may touch, so
                 that native code is stopped there, as by a segmentation fault. Freed data are
@@ -65,6 +71,7 @@ class Recorder:
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
         self._contracts = contract_checks.checked(contracts)
+        self._what_if = measurements.checked(what_if)
         self._headers = [os.path.abspath(header) for header in headers]
         self._guard = guard
         self._ledger: native.Ledger | None = None
@@ -83,6 +90,7 @@ class Recorder:
         book = native.Ledger(None if self._folder is None else self._folder.new_file())
         extension_calls.choose(self, self._boundary, self._no_boundary)
         contract_checks.choose(self, self._contracts)
+        measurements.choose(self, self._what_if)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
         if self._guard:
@@ -149,6 +157,7 @@ class Recorder:
         probes.release()
         extension_calls.forget(self)
         contract_checks.forget(self)
+        measurements.forget(self)
 
     def _describe(self, book: native.Ledger) -> None:
         """Write what is known of the run by now."""
@@ -167,3 +176,8 @@ class Recorder:
         own = ledger.read(book.snapshot())
         others = [] if self._folder is None else self._folder.contents()
         return sealing.seal([own, *(other for other in others if other.pid != os.getpid())])
+
+
+def own_seconds() -> float:
+    """Seconds for which interprobe kept the program waiting, for replays; they are in no figure."""
+    return native.hidden_seconds()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from interprobe.findings import Finding
     from interprobe.memory import ResidentSampler
     from interprobe.trace import Copy, Trace
+    from interprobe.what_if import WhatIf
 
 SWITCH = "INTERPROBE"
 """Environment variable that switches all recording from within programs off."""
@@ -120,17 +121,38 @@ class Recording(abc.ABC):
         return ""
 
 
+class UnrecordedFunction(Recording):
+    """The recording of a function that is not recorded: it says why."""
+
+    def __init__(self, reason: str) -> None:
+        """Remember why nothing is recorded."""
+        super().__init__()
+        self._reason = reason
+
+    @property
+    def trace(self) -> Trace:
+        """A trace without records; its report gives the reason."""
+        return unrecorded_trace(self._reason)
+
+
 class BlockRecording(Recording):
     """The recording of a ``with`` block; made by :func:`record`."""
 
     def __init__(
-        self, file: str, *, memory: bool, boundary: Sequence[str], no_boundary: Sequence[str]
+        self,
+        file: str,
+        *,
+        memory: bool,
+        boundary: Sequence[str],
+        no_boundary: Sequence[str],
+        what_if: WhatIf = "auto",
     ) -> None:
         """Prepare to record a block of ``file``, which is the user's own code wherever it lies."""
         super().__init__()
         self._file = file
         self._boundary = boundary
         self._no_boundary = no_boundary
+        self._what_if = what_if
         self._memory = memory
         self._recorder: RecorderProtocol | None = None
         self._sampler: ResidentSampler | None = None
@@ -143,6 +165,7 @@ class BlockRecording(Recording):
         Raises:
             RuntimeError: It has recorded a block before.
             LookupError: A package that is to be watched or left alone does not exist.
+            ValueError: ``what_if`` is none of the three.
         """
         if self._entered:
             raise RuntimeError("a recording holds one block: call interprobe.record() for another")
@@ -150,7 +173,7 @@ class BlockRecording(Recording):
         if switched_off():
             self._sealed = unrecorded_trace(f"{SWITCH}={os.environ[SWITCH]} has it switched off")
             return self
-        recorder = new_recorder(self._file, self._boundary, self._no_boundary)
+        recorder = new_recorder(self._file, self._boundary, self._no_boundary, self._what_if)
         if self._memory:
             self._sampler = start_sampler()
         try:
@@ -213,6 +236,7 @@ def record(
     memory: bool = False,
     boundary: str | Sequence[str] = (),
     no_boundary: str | Sequence[str] = (),
+    what_if: WhatIf = "auto",
 ) -> BlockRecording:
     """Record what happens at the border to native code in a ``with`` block.
 
@@ -231,13 +255,20 @@ def record(
         boundary: A package, or several, whose compiled functions are crossings whoever calls them.
             Without, those functions are that the program's own code imports by name.
         no_boundary: A package, or several, whose compiled functions are left alone.
+        what_if: Which calls are repeated with better arrays, in a forked child, to measure what
+            these would gain: the costliest ones, within a tenth of the block's time or 2 s
+            ("auto"), all that can be ("all"), or none ("off").
 
     Returns:
         A context manager; it is what ``as`` binds, and can be read once the block has ended.
     """
     file = sys._getframe(1).f_code.co_filename
     return BlockRecording(
-        file, memory=memory, boundary=names_in(boundary), no_boundary=names_in(no_boundary)
+        file,
+        memory=memory,
+        boundary=names_in(boundary),
+        no_boundary=names_in(no_boundary),
+        what_if=what_if,
     )
 
 
@@ -252,12 +283,16 @@ def names_in(packages: str | Sequence[str]) -> list[str]:
 
 
 def new_recorder(
-    file: str, boundary: Sequence[str] = (), no_boundary: Sequence[str] = ()
+    file: str,
+    boundary: Sequence[str] = (),
+    no_boundary: Sequence[str] = (),
+    what_if: WhatIf = "auto",
 ) -> RecorderProtocol:
     """A recorder to which ``file`` is the user's own code, wherever it lies.
 
     Raises:
         LookupError: One of the packages does not exist.
+        ValueError: ``what_if`` is none of the three.
     """
     from interprobe.recorder import Recorder
 
@@ -265,7 +300,12 @@ def new_recorder(
         from interprobe.packages import check
 
         check(boundary, no_boundary)
-    return Recorder(own_paths=[file] if file else [], boundary=boundary, no_boundary=no_boundary)
+    return Recorder(
+        own_paths=[file] if file else [],
+        boundary=boundary,
+        no_boundary=no_boundary,
+        what_if=what_if,
+    )
 
 
 def start_sampler() -> ResidentSampler:
@@ -280,8 +320,9 @@ def start_sampler() -> ResidentSampler:
 def analysed(trace: Trace) -> Trace:
     """The same trace with its findings."""
     from interprobe.analysis import analyse
+    from interprobe.this_machine import with_machine
 
-    return analyse(trace)
+    return analyse(with_machine(trace))
 
 
 def unrecorded_trace(reason: str) -> Trace:

@@ -6,9 +6,9 @@ import keyword
 
 from interprobe.expressions import Operation
 from interprobe.findings import Fix
+from interprobe.layout import Layout
 from interprobe.refusals import resized
 from interprobe.refused_arguments import RefusedArgument
-from interprobe.trace import Layout
 
 _CTYPES_NAMES = {
     "float32": "c_float",

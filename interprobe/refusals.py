@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Literal
 
-from interprobe.trace import Layout
+from interprobe.layout import Layout
 from interprobe.wording import (
     bytes_text,
     counted,

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from interprobe.expressions import ArrayExpression
+from interprobe.layout import Layout
 from interprobe.overload_messages import (
     Parameter,
     is_overload_message,
@@ -16,7 +17,7 @@ from interprobe.overload_messages import (
 from interprobe.passed_values import PassedValue, passed_values
 from interprobe.refusal_messages import parsed_refusal
 from interprobe.refusals import Demand, Refusal, unmet
-from interprobe.trace import Argument, Call, Layout
+from interprobe.trace import Argument, Call
 from interprobe.wording import quoted
 
 _CONVERTED_BY_BINDING = frozenset({"ctypes", "cffi"})

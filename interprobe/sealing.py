@@ -8,10 +8,21 @@ from functools import partial
 
 import msgspec
 
-from interprobe import borrowers, description, native_callers, twin_records
+from interprobe import (
+    borrowers,
+    description,
+    large_blocks,
+    native_callers,
+    replay_choice,
+    replay_facts,
+    twin_records,
+    unseen,
+)
 from interprobe._version import __version__
+from interprobe.call_turns import TURN_FACTS, add_turns, turn_of
 from interprobe.called_prototypes import USED_UP, add_prototypes, type_name
 from interprobe.description import RunDescription
+from interprobe.facts import Fact
 from interprobe.findings import Site
 from interprobe.ledger_records import (
     ArgumentRecord,
@@ -20,6 +31,7 @@ from interprobe.ledger_records import (
     CopyRecord,
     FactRecord,
     LedgerContents,
+    OperationRecord,
     Place,
 )
 from interprobe.operations import UNNAMED, operation_at
@@ -30,11 +42,11 @@ from interprobe.trace import (
     Borrow,
     Call,
     Copy,
-    Fact,
     Guard,
     Memory,
     Meta,
     Native,
+    Operation,
     Process,
     TimelineBin,
     Trace,
@@ -71,6 +83,7 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         )
     ]
     calls, problems = add_prototypes(recorded, descriptions[0].headers)
+    calls = add_turns(calls, {process.id: process.seconds for process in processes})
     first, about = processes[0], descriptions[0]
     return Trace(
         meta=Meta(
@@ -83,7 +96,10 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
             seconds=first.seconds,
             exit_status=None,
             complete=first.complete,
-            blind_spots=[*_blind_spots(ledgers, descriptions), *(f"{each}." for each in problems)],
+            blind_spots=[
+                *unseen.sentences(ledgers, descriptions),
+                *(f"{each}." for each in problems),
+            ],
         ),
         processes=processes,
         copies=[
@@ -107,6 +123,13 @@ def seal(ledgers: Sequence[LedgerContents]) -> Trace:
         ],
         memory=_memory_of_all(processes),
         temporaries=temporaries_of(ledgers, place),
+        operations=[
+            _operation(number, each, contents, place)
+            for number, contents in enumerate(ledgers)
+            for each in contents.operations
+            if each.count
+        ],
+        allocations=large_blocks.allocations_of(ledgers, place),
         violations=[
             violation
             for number, contents in enumerate(ledgers)
@@ -171,29 +194,6 @@ def _in_words(call: Call) -> str:
     return f"{call.function} of {library}{arrays}, called at {where}"
 
 
-def _blind_spots(
-    ledgers: Sequence[LedgerContents], descriptions: Sequence[RunDescription]
-) -> list[str]:
-    sentences = dict.fromkeys(sentence for each in descriptions for sentence in each.blind_spots)
-    dropped = sum(contents.dropped for contents in ledgers)
-    if dropped:
-        sentences[f"{dropped} events found no room in the ledger: too many distinct places."] = None
-    guards = [contents.guard for contents in ledgers if contents.guard is not None]
-    unguarded = sum(guard.unguarded for guard in guards)
-    if unguarded:
-        made = unguarded + sum(guard.guarded for guard in guards)
-        most = max(guard.most for guard in guards)
-        sentences[
-            f"Guard mode had no room for {unguarded:,} of {made:,} blocks of array data: accesses "
-            f"beside those, or after their end, went unseen. At most {most:,} are guarded at one "
-            "time, the last quarter of them in turns."
-        ] = None
-    lost = sum(guard.dropped for guard in guards)
-    if lost:
-        sentences[f"{lost:,} accesses beside arrays found no room in guard mode's records."] = None
-    return list(sentences)
-
-
 def _memory_of_all(processes: Sequence[Process]) -> Memory:
     """Sums of what was allocated, the highest of the peaks; the timeline of the first process."""
     peak = max((process.memory for process in processes), key=lambda each: each.numpy_peak_bytes)
@@ -230,6 +230,8 @@ class _PlaceNames:
 
 def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _PlaceNames) -> Copy:
     site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
+    typical = contents.seconds(record.ticks) / max(1, record.count)
     return Copy(
         process=process,
         site=site,
@@ -248,7 +250,10 @@ def _copy(process: int, record: CopyRecord, contents: LedgerContents, place: _Pl
         nbytes_max=record.nbytes_max,
         variants=record.variants,
         repeated=record.repeated,
-        facts=_facts(record.facts, place),
+        facts=facts,
+        replays=replay_choice.choose(
+            replays, contents.seconds(record.ticks_min), typical, of_difference=True
+        ),
     )
 
 
@@ -282,6 +287,11 @@ def _native(record: CopyRecord) -> Native | None:
 
 def _call(process: int, record: CallRecord, contents: LedgerContents, place: _PlaceNames) -> Call:
     site = place(record.place)
+    lasting = [fact for fact in record.facts if fact.kind not in TURN_FACTS]
+    facts, replays = replay_facts.split(_facts(lasting, place))
+    seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
+    shortest = contents.seconds(record.ticks_min)
+    typical = replay_choice.typical_seconds(record.count, seconds, longest)
     return Call(
         process=process,
         site=site,
@@ -302,14 +312,18 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
             for argument in sorted(record.arguments, key=lambda each: each.position)
         ],
         count=record.count,
-        seconds=contents.seconds(record.ticks),
+        seconds=seconds,
         seconds_self=contents.seconds(record.ticks_self),
-        seconds_min=contents.seconds(record.ticks_min),
-        seconds_max=contents.seconds(record.ticks_max),
+        seconds_min=shortest,
+        seconds_max=longest,
         bytes_borrowed=record.bytes_borrowed,
         bytes_copied=record.bytes_copied,
         resident_growth=record.resident_growth,
-        facts=_facts(record.facts, place),
+        page_faults=record.page_faults,
+        faulting=record.faulting,
+        facts=facts,
+        replays=replay_choice.choose(replays, shortest, typical),
+        turn=turn_of(record, contents),
     )
 
 
@@ -335,6 +349,28 @@ def _borrow(process: int, record: BorrowRecord, place: _PlaceNames) -> Borrow:
     )
 
 
+def _operation(
+    process: int, record: OperationRecord, contents: LedgerContents, place: _PlaceNames
+) -> Operation:
+    site = place(record.place)
+    facts, replays = replay_facts.split(_facts(record.facts, place))
+    seconds, longest = contents.seconds(record.ticks), contents.seconds(record.ticks_max)
+    in_place = replay_choice.typical_seconds(record.count, seconds, longest)
+    return Operation(
+        process=process,
+        site=site,
+        user_site=place(record.user_place) if record.user_place else site,
+        operation=record.operation,
+        operands=record.operands,
+        positions=record.positions,
+        count=record.count,
+        bytes=record.bytes,
+        seconds=seconds,
+        facts=facts,
+        replays=replay_choice.choose(replays, in_place, in_place),
+    )
+
+
 def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -> Memory:
     record = contents.memory
     return Memory(
@@ -347,4 +383,7 @@ def _memory(contents: LedgerContents, rss_peak_bytes: int, place: _PlaceNames) -
             for ticks, highest in record.timeline
         ],
         numpy_peak_site=place(record.peak_place) if record.peak_place else None,
+        page_fault_seconds=large_blocks.page_fault_seconds(contents),
+        held_before_bytes=contents.pages.held_before if contents.pages else 0,
+        machine_bytes=(contents.pages.machine_bytes or None) if contents.pages else None,
     )

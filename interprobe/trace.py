@@ -8,39 +8,21 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from interprobe.allocation_records import Allocation
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Site
+from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
+from interprobe.machine import Machine
 from interprobe.prototypes import Prototype
+from interprobe.replays import Replay
+from interprobe.turns import Turn
 
 SCHEMA: Final = "interprobe.trace/1"
 
 
 class TraceError(Exception):
     """A file is no trace of this schema; the message is one sentence for the user."""
-
-
-class Layout(msgspec.Struct, frozen=True):
-    """How an array lies in memory.
-
-    Attributes:
-        dtype: NumPy's name of the element type, without byte order (``float64``).
-        byteorder: ``<`` little, ``>`` big, ``|`` where it does not apply.
-        shape: Length of each dimension, in elements.
-        strides: Step of each dimension, in bytes.
-        order: ``C`` (also where both hold), ``F``, or ``strided`` (neither).
-        aligned: Whether every element lies at a multiple of its alignment.
-        writeable: Whether the array may be written.
-        nbytes: Elements times item size.
-    """
-
-    dtype: str
-    byteorder: Literal["<", ">", "|"]
-    shape: list[int]
-    strides: list[int]
-    order: Literal["C", "F", "strided"]
-    aligned: bool
-    writeable: bool
-    nbytes: int
 
 
 class Native(msgspec.Struct, frozen=True):
@@ -58,31 +40,6 @@ class Variant(msgspec.Struct, frozen=True):
 
     shape: list[int] | None
     count: int
-
-
-class Fact(msgspec.Struct, frozen=True):
-    """Something observed of a record's instances, on which a rule can build its verdict.
-
-    Attributes:
-        kind: What was observed: the name that a file of ``native/`` gives it, which says there what
-            the other attributes mean in it.
-        position: The argument that it was observed of, from 0; None: of the whole.
-        other: A second argument that it relates the first to; None: there is none.
-        count: In how many instances.
-        value: A number that the kind explains, of the instance in which it was highest.
-        limit: A second number of that instance.
-        text: What the kind says of the first instance.
-        site: A place in the program that the kind explains.
-    """
-
-    kind: str
-    position: int | None = None
-    other: int | None = None
-    count: int = 1
-    value: int = 0
-    limit: int = 0
-    text: str | None = None
-    site: Site | None = None
 
 
 class Copy(msgspec.Struct, frozen=True):
@@ -113,6 +70,8 @@ class Copy(msgspec.Struct, frozen=True):
     repeated: int = 0
     """How many instances read the same buffer, with equal sampled contents, as the one before."""
     facts: list[Fact] = []
+    replays: list[Replay] = []
+    """Of the call that the copy was made for, with an array that needs none."""
 
 
 class Argument(msgspec.Struct, frozen=True):
@@ -165,12 +124,19 @@ class Call(msgspec.Struct, frozen=True):
     """Bytes of copies made while the crossing was in flight."""
     resident_growth: int = 0
     """Bytes of resident memory gained, over the instances that were long enough to be measured."""
+    page_faults: int = 0
+    """In the same instances: how often the thread touched a page that the kernel had to make."""
+    faulting: int = 0
+    """Instances with 256 such page faults and more."""
     facts: list[Fact] = []
     returns: Returns | None = None
     argtypes: int | None = None
     """How many arguments the binding declares; None where it declares none, as ctypes allows."""
     prototype: Prototype | None = None
     """The callee's own, from its library's debug information or a header, where that is known."""
+    replays: list[Replay] = []
+    turn: Turn | None = None
+    """Of the loop around it; None where that was not sampled, or is too little of the run."""
 
 
 class Borrow(msgspec.Struct, frozen=True):
@@ -205,6 +171,31 @@ class Temporary(msgspec.Struct, frozen=True):
     bytes: int
     seconds: float
     """What the calls took that filled them, arithmetic included."""
+
+
+class Operation(msgspec.Struct, frozen=True):
+    """One of NumPy's own operations at one place, slow enough for its operands' layouts to matter.
+
+    It copied nothing. Only those are here that took over 100 us a time, of ufuncs and of their
+    methods (``reduce``, ``accumulate``), over large arrays in several orders or with far strides.
+    """
+
+    process: int
+    site: Site
+    """Where NumPy was called, perhaps inside a library: ``sum`` calls it in NumPy's own Python."""
+    user_site: Site
+    operation: str
+    """``numpy.add``, ``numpy.add.reduce``."""
+    operands: list[Layout]
+    """The arrays that it read, and the one that it was told to write, of the largest instance."""
+    positions: list[int]
+    """Of each among the arguments, from 0; -1: the array that it was told to write."""
+    count: int
+    bytes: int
+    """Of these arrays, over all instances."""
+    seconds: float
+    facts: list[Fact] = []
+    replays: list[Replay] = []
 
 
 class Violation(msgspec.Struct, frozen=True):
@@ -282,6 +273,13 @@ class Memory(msgspec.Struct, frozen=True):
     timeline: list[TimelineBin] = []
     numpy_peak_site: Site | None = None
     """The user's line that was running when array data peaked."""
+    machine_bytes: int | None = None
+    """Memory of the machine; None where no large array was made."""
+    page_fault_seconds: float | None = None
+    """What one page costs at its first touch: measured after a recording that saw many."""
+    held_before_bytes: int = 0
+    """What malloc had handed out before the recording, arrays included; 0 where no large array was
+    made."""
     rss_sampled_peak_bytes: int | None = None
     rss_sampled_peak_site: Site | None = None
 
@@ -334,6 +332,9 @@ class Trace(msgspec.Struct, frozen=True):
     lines: list[FunctionLines] = []
     temporaries: list[Temporary] = []
     violations: list[Violation] = []
+    operations: list[Operation] = []
+    machine: Machine | None = None
+    allocations: list[Allocation] = []
     schema: Literal["interprobe.trace/1"] = SCHEMA
 
     @property

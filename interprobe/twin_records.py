@@ -8,7 +8,10 @@ from typing import TypeVar
 
 import msgspec
 
-from interprobe.trace import Borrow, Call, Copy, Fact, Layout, Variant
+from interprobe.facts import Fact
+from interprobe.layout import Layout
+from interprobe.trace import Borrow, Call, Copy, Variant
+from interprobe.turns import joined_turns
 
 _Record = TypeVar("_Record")
 
@@ -89,6 +92,7 @@ def joined_copy(one: Copy, other: Copy) -> Copy:
         repeated=one.repeated + other.repeated,
         variants=variants if len(variants) > 1 else [],
         facts=_joined_facts(one.facts, other.facts),
+        replays=[*one.replays, *other.replays],
     )
 
 
@@ -135,5 +139,9 @@ def joined_call(one: Call, other: Call) -> Call:
         bytes_borrowed=one.bytes_borrowed + other.bytes_borrowed,
         bytes_copied=one.bytes_copied + other.bytes_copied,
         resident_growth=one.resident_growth + other.resident_growth,
+        page_faults=one.page_faults + other.page_faults,
+        faulting=one.faulting + other.faulting,
         facts=_joined_facts(one.facts, other.facts),
+        replays=[*one.replays, *other.replays],
+        turn=joined_turns(one.turn, other.turn),
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from math import prod
 from pathlib import PurePath
 
-from interprobe.trace import Copy, Layout
+from interprobe.layout import Layout
+from interprobe.trace import Copy
 
 LONGEST_QUOTE = 72
 """Characters of source text that a sentence can quote and stay readable."""

@@ -27,6 +27,8 @@ SIZE = 8
 COLUMNS = 100
 """Sums of 800 bytes. NumPy keeps freed data that small for the next array of the size, of which
 there is none here: writing to them is wrong, but does no harm."""
+MOST_ROWS = 1500
+"""A call for each: many more would be a pitfall of their own, whatever the pointers lead to."""
 OFFSET = 1.0
 
 
@@ -42,8 +44,9 @@ class Inputs:
 
 
 def prepare(size: int) -> Inputs:
-    """Make samples that occupy ``size`` MiB."""
-    return Inputs(np.random.default_rng(401).random((size * 2**20 // (8 * COLUMNS), COLUMNS)))
+    """Make samples that occupy ``size`` MiB, but no more than ``MOST_ROWS`` of them."""
+    rows = min(size * 2**20 // (8 * COLUMNS), MOST_ROWS)
+    return Inputs(np.random.default_rng(401).random((rows, COLUMNS)))
 
 
 def bad(data: Inputs | None = None) -> tuple[float, ...]:

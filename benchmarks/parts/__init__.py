@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from benchmarks.parts import (
     contracts,
+    gains,
     guard_mode,
     instructions,
     large_arrays,
@@ -41,4 +42,5 @@ PARTS: tuple[Part, ...] = (
     many_crossings,
     guard_mode,
     contracts,
+    gains,
 )

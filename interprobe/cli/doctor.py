@@ -35,6 +35,7 @@ _WITHOUT_CHILDREN = (
     "not recorded; forked children are"
 )
 _WITHOUT_GUARD = "--guard finds no access beside an array, nor of a freed one"
+_WITHOUT_REPEATING = "what a fix gains is estimated from the times that were recorded"
 
 
 class _Options(argparse.Namespace):
@@ -167,6 +168,12 @@ def _runs(checkup: Checkup) -> RenderableType:
             f"--guard puts up to {checkup.guarded_at_most:,} blocks of array data at a time on"
             " pages of their own",
             _WITHOUT_GUARD,
+        ),
+        (
+            "repeated calls",
+            checkup.repeating_failure,
+            "--what-if measures in a sandboxed child what better arrays would gain",
+            _WITHOUT_REPEATING,
         ),
     ]
     table = Table.grid(padding=(0, 2, 0, 0))

@@ -18,19 +18,29 @@ try:
     from interprobe.native._native import (
         ABI_VERSION,
         Ledger,
+        calls_can_be_repeated,
+        choose_what_if,
+        clock_seconds,
         configure_extension_calls,
         current_position,
+        empty_call_seconds,
+        empty_function_address,
+        hidden_seconds,
         import_settled,
         install,
         installed,
         is_user_file,
         look_at_contents,
+        measure_bandwidth,
         note_unhandled,
         patched_slots,
         probe_names,
+        recording,
         scan_extension_modules,
         scan_import_statement,
         set_ownership,
+        take_scalars,
+        take_view,
         uninstall,
         unwatched_extension_functions,
     )
@@ -42,7 +52,7 @@ except ModuleNotFoundError as error:
         "'python3 -m pip install .' in interprobe's source folder"
     ) from error
 
-EXPECTED_ABI = 3
+EXPECTED_ABI = 4
 if ABI_VERSION != EXPECTED_ABI:
     raise ImportError(
         f"interprobe's compiled part is of another version (ABI {ABI_VERSION}, this code needs "
@@ -51,19 +61,29 @@ if ABI_VERSION != EXPECTED_ABI:
 
 __all__ = [
     "Ledger",
+    "calls_can_be_repeated",
+    "choose_what_if",
+    "clock_seconds",
     "configure_extension_calls",
     "current_position",
+    "empty_call_seconds",
+    "empty_function_address",
+    "hidden_seconds",
     "import_settled",
     "install",
     "installed",
     "is_user_file",
     "look_at_contents",
+    "measure_bandwidth",
     "note_unhandled",
     "patched_slots",
     "probe_names",
+    "recording",
     "scan_extension_modules",
     "scan_import_statement",
     "set_ownership",
+    "take_scalars",
+    "take_view",
     "uninstall",
     "unwatched_extension_functions",
 ]

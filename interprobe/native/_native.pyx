@@ -11,7 +11,7 @@ cdef extern from *:
     #define INTERPROBE_IMPORTS_NUMPY
     #include "numpy_api.h"
     static int import_numpy(void) { import_array1(-1); return 0; }
-    #define INTERPROBE_ABI 3
+    #define INTERPROBE_ABI 4
     """
     int import_numpy() except -1
     int INTERPROBE_ABI
@@ -64,6 +64,15 @@ cdef extern from "extension_calls.h":
 cdef extern from "call_history.h":
     void contents_look_fully(bint fully)
 
+cdef extern from "clock.h":
+    unsigned long long clock_hidden_nanoseconds
+
+cdef extern from "replay_mode.h":
+    void replay_choose_mode(int mode)
+
+cdef extern from "replay_sandbox.h":
+    bint replay_sandbox_exists()
+
 cdef extern from "refusals.h":
     void refusals_note_unhandled(object exception)
 
@@ -77,9 +86,22 @@ cdef extern from "ledger.h":
     const void *ledger_snapshot(ledger *book, size_t *size)
     void ledger_describe(ledger *book, const char *json)
     void ledger_seal(ledger *book)
+    int ledger_active
+
+cdef extern from "bandwidth.h":
+    ctypedef struct bandwidth:
+        double read
+        double copy
+    int bandwidth_measure(unsigned long long bytes, unsigned long long nanoseconds,
+                          bandwidth *out) nogil
 
 cdef extern from "unowned_memory.h":
     void unowned_memory_conclude(ledger *book)
+
+cdef extern from "empty_calls.h":
+    size_t empty_calls_function()
+    double empty_calls_clock()
+    double empty_calls_time(object function, tuple arguments, int repeats) except? -1
 
 cdef extern from "guard_mode.h":
     const char *guard_mode_begin(ledger *book, bint at_start)
@@ -311,6 +333,23 @@ def look_at_contents(bint fully):
     contents_look_fully(fully)
 
 
+def hidden_seconds():
+    """Seconds that interprobe has taken for itself while the program stood still; in no figure."""
+    return clock_hidden_nanoseconds / 1e9
+
+
+def choose_what_if(int mode):
+    """How much is repeated with other arrays to measure what it would gain: 0 nothing, 1 what is
+    worth it within the budget, 2 whatever can be."""
+    replay_choose_mode(mode)
+
+
+def calls_can_be_repeated():
+    """Whether a forked child can be kept from changing anything outside of itself, so that calls can
+    be repeated in it."""
+    return replay_sandbox_exists()
+
+
 def note_unhandled(exception):
     """Book on the call that raised an exception, or what led to it, that nothing handled it."""
     refusals_note_unhandled(exception)
@@ -341,3 +380,11 @@ def _initialise_origin():
 
 
 _initialise_origin()
+
+
+def recording():
+    """Whether any ledger is being written."""
+    return ledger_active != 0
+
+
+include "measurements.pxi"

@@ -117,19 +117,26 @@ addresses_copy_layout(kept_layout *to, const kept_layout *from)
 }
 
 void
-addresses_keep_layout(kept_layout *to, const layout *now)
+addresses_keep_steps(kept_layout *to, const layout *now)
 {
     to->is = *now;
     to->is.descr = NULL;
-    to->is.name = to->type_name;
+    to->is.name = NULL;
     to->is.shape = to->extents;
     to->is.strides = to->extents + now->ndim;
     for (int i = 0; i < now->ndim; i++) {
         to->extents[i] = now->shape[i];
         to->extents[now->ndim + i] = now->strides[i];
     }
-    layout_type_name(now, to->type_name, sizeof to->type_name);
     to->freed = 0;
+}
+
+void
+addresses_keep_layout(kept_layout *to, const layout *now)
+{
+    addresses_keep_steps(to, now);
+    to->is.name = to->type_name;
+    layout_type_name(now, to->type_name, sizeof to->type_name);
 }
 
 /* The array whose memory `array` shows. */

@@ -66,6 +66,9 @@ uintptr_t addresses_memory_end(uintptr_t address);
 /* Makes a layout stand on its own; it must have at most ADDRESS_DIMENSIONS dimensions. */
 void addresses_keep_layout(kept_layout *to, const layout *now);
 
+/* The same without the name of its type, which takes longer than all the rest. */
+void addresses_keep_steps(kept_layout *to, const layout *now);
+
 /* Copies such a layout. */
 void addresses_copy_layout(kept_layout *to, const kept_layout *from);
 

@@ -9,7 +9,7 @@
 
 #include "frames.h"
 #include "guard_blocks.h"
-#include "ledger.h"
+#include "large_blocks.h"
 #include "numpy_api.h"
 #include "probe.h"
 
@@ -103,6 +103,8 @@ static block
 note_end(void *data)
 {
     block ended = {.data = NULL};
+    booked_block large;
+    bool is_large = false;
     if (data == NULL || __atomic_load_n(&blocks_used, __ATOMIC_RELAXED) == 0) {
         return ended;
     }
@@ -112,9 +114,13 @@ note_end(void *data)
         ended = *found;
         __atomic_store_n(&ends, ends + 1, __ATOMIC_RELAXED);
         ledger_freed(found->serial, found->bytes, found->booked);
+        is_large = found->bytes >= LARGE_BLOCK && large_blocks_end(found->serial, &large);
         forget(found);
     }
     ledger_unlock();
+    if (is_large) {
+        large_blocks_look(&large, data);
+    }
     if (guard_blocks_holds(data)) {
         ended.marks &= ~(uint64_t)BLOCK_ADDRESS_GIVEN; /* nobody can touch it once it is freed */
     }
@@ -141,6 +147,11 @@ note_start(void *data, size_t bytes)
         return;
     }
     bool attached = frames_thread_attached();
+    booked_block large;
+    booked_block *is_large = bytes >= LARGE_BLOCK ? &large : NULL;
+    if (is_large != NULL) {
+        large_blocks_begin(&large, data, bytes, attached);
+    }
     ledger_lock();
     if ((blocks_used + 1) * 2 <= blocks_size || grow()) {
         size_t slot = home_of(data, blocks_size);
@@ -152,9 +163,17 @@ note_start(void *data, size_t bytes)
         } else {
             /* Its end passed no hook (freed by another handler): it is over all the same. */
             ledger_freed(blocks[slot].serial, blocks[slot].bytes, blocks[slot].booked);
+            booked_block gone;
+            if (blocks[slot].bytes >= LARGE_BLOCK) {
+                large_blocks_end(blocks[slot].serial, &gone);
+            }
         }
         uint64_t serial = ++serials;
-        blocks[slot] = (block){data, bytes, serial, ledger_allocated(serial, bytes, attached), 0};
+        uint64_t booked = ledger_allocated(serial, bytes, attached, is_large);
+        blocks[slot] = (block){data, bytes, serial, booked, 0};
+        if (is_large != NULL) {
+            large_blocks_keep(&large, serial);
+        }
     }
     ledger_unlock();
 }
@@ -427,6 +446,7 @@ uninstall(void)
     free(blocks); /* no ledger is open any more: nothing asks for these blocks */
     blocks = NULL;
     blocks_size = blocks_used = 0;
+    large_blocks_forget();
     ledger_unlock();
 }
 

@@ -9,6 +9,8 @@
  */
 #include "addresses.h"
 #include "bare_addresses.h"
+#include "call_turns.h"
+#include "clock.h"
 #include "frames.h"
 #include "ledger.h"
 #include "masks.h"
@@ -26,6 +28,7 @@ static const char *const attributes[RAW_COUNT] = {"ctypes", "__array_interface__
                                                   "__array_struct__", "data"};
 static const char *const manners[RAW_COUNT] = {"ndarray.ctypes", "__array_interface__",
                                                "__array_struct__", "ndarray.data"};
+static const char buffer_protocol[] = "buffer protocol";
 
 /* Set at the first install; never cleared, for the sake of pointers kept elsewhere. */
 static getbufferproc original_getbuffer;
@@ -72,9 +75,11 @@ hold_of(const char *manner, enum leak leak)
     return manner == manners[RAW_CTYPES] || leak == CASTS ? ADDRESS_HELD : ADDRESS_KEPT;
 }
 
+/* Books the borrow. `asked`: when the hook was entered, where the turn of a loop is sampled; else 0. */
 static __attribute__((noinline)) void
-observe(PyObject *self, const char *manner, int requested, void *caller)
+observe(PyObject *self, const char *manner, int requested, void *caller, uint64_t asked)
 {
+    uint64_t answered = asked == 0 ? 0 : clock_ticks();
     position at;
     frames_locate(&at);
     if (at.own || !PyArray_Check(self)) {
@@ -115,16 +120,29 @@ observe(PyObject *self, const char *manner, int requested, void *caller)
         const address_gift gift = {manner, hold_of(manner, leak), at.user != 0 ? at.user : at.here};
         addresses_note(array, &given, &gift);
     }
+    if (asked != 0 && (leak == CASTS || manner != buffer_protocol)) {
+        call_turn_note_address(asked, answered, at.frame);
+    } else if (asked != 0) {
+        call_turn_leave_out(answered);
+    }
+}
+
+/* When a hook was entered, if that is of interest. */
+static inline uint64_t
+entered(void)
+{
+    return call_turn_started == 0 ? 0 : clock_ticks();
 }
 
 static int
 probed_getbuffer(PyObject *self, Py_buffer *view, int flags)
 {
+    uint64_t asked = entered();
     int status = original_getbuffer(self, view, flags);
     if (ledger_active && status == 0) {
         const char *manner = manner_in_progress;
-        observe(self, manner == NULL ? "buffer protocol" : manner, flags,
-                __builtin_return_address(0));
+        observe(self, manner == NULL ? buffer_protocol : manner, flags, __builtin_return_address(0),
+                asked);
     }
     return status;
 }
@@ -132,9 +150,10 @@ probed_getbuffer(PyObject *self, Py_buffer *view, int flags)
 #define RAW_GETTER(name, raw)                                                      \
     static PyObject *name(PyObject *self, void *closure)                           \
     {                                                                              \
+        uint64_t asked = entered();                                                \
         PyObject *result = original_getters[raw](self, closure);                   \
         if (ledger_active && result != NULL) {                                     \
-            observe(self, manners[raw], 0, __builtin_return_address(0));           \
+            observe(self, manners[raw], 0, __builtin_return_address(0), asked);    \
         }                                                                          \
         return result;                                                             \
     }
@@ -183,7 +202,7 @@ probed_dlpack(PyObject *self, PyObject *const *args, Py_ssize_t count, PyObject 
     /* Asked for a copy, it gives away the copy's address, and the array is not borrowed. */
     if (ledger_active && result != NULL && PyArray_Check(self) &&
         capsule_address(result) == PyArray_DATA((PyArrayObject *)self)) {
-        observe(self, "__dlpack__", 0, __builtin_return_address(0));
+        observe(self, "__dlpack__", 0, __builtin_return_address(0), 0);
     }
     return result;
 }

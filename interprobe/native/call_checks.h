@@ -8,7 +8,8 @@
 
 #include "crossings.h"
 
-/* What is known of a call before any check looks at it; the last two of how it ended. */
+/* What is known of a call before any check looks at it; or of how it ended: CALL_RAISED,
+ * CALL_RETURNS_ARRAYS and CALL_MILESTONE. */
 enum call_trait {
     CALL_FIRST = 1,        /* of its record: what holds for all of them is booked now */
     CALL_FOREIGN = 2,      /* of a plain C function */
@@ -21,7 +22,11 @@ enum call_trait {
     CALL_KEYWORDS = 256,   /* arguments are named */
     CALL_RAISED = 512,     /* an exception came back */
     CALL_RETURNS_ARRAYS = 1024, /* an array, or a tuple */
-    CALL_KINDS = 2048,     /* all combinations of these */
+    CALL_LASTING = 2048,   /* its record's last call took over a millisecond, or there was none */
+    CALL_MILESTONE = 4096, /* brought its record's time to a power of two, from a millisecond on */
+    CALL_KINDS = 8192,     /* all combinations of these */
+    CALL_COPIED = 8192,    /* copies were made inside of it; for counterfactuals (what_if.h) alone */
+    CALL_OPERATION = 16384, /* no crossing, but an operation of NumPy's own; likewise */
 };
 
 /* A call that is about to begin. Valid while `before` runs. */

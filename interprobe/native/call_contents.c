@@ -56,6 +56,7 @@ typedef struct {
 
 typedef struct {
     bool fully;
+    bool only_overlaps; /* who changed an array is not known */
     int8_t count, pairs;
     int8_t pair[PAIRS][2]; /* in `arrays`: the one that begins first, then the other */
     uint64_t spent;        /* ticks */
@@ -316,6 +317,7 @@ contents_before(compared_call *now, void *memory)
         return false;
     }
     taken->count = history->pointers;
+    taken->only_overlaps = history->runs_python;
     uint32_t used = 0;
     for (int i = 0; i < history->pointers; i++) {
         uint32_t share = bytes <= COPIED ? COPIED : (uint32_t)(COPIED / history->pointers);
@@ -489,7 +491,9 @@ end_look(const call_ticket *ticket, look *taken)
         uint64_t bytes = compare_copy(taken, array, text[i], sizeof text[i]);
         changed[i] = bytes > 0 || hash_of_contents(array, array->array == NULL ? NULL : &is,
                                                    taken->fully) != array->hash;
-        book_array(ticket, array, changed[i], bytes, text[i], taken->fully);
+        if (!taken->only_overlaps) {
+            book_array(ticket, array, changed[i], bytes, text[i], taken->fully);
+        }
     }
     for (int i = 0; i < taken->pairs; i++) {
         book_overlap(ticket, taken, taken->pair[i], changed, text);

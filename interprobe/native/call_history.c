@@ -76,10 +76,11 @@ find_pointers(call_history *history, const begun_call *call)
 static bool
 may_call_back(const begun_call *call)
 {
+    const foreign_binding *foreign = call->to->foreign;
     for (int i = 0; i < call->given; i++) {
         PyObject *argument = call->to->arguments[i];
-        bool calls = call->to->foreign != NULL
-                         ? call->to->foreign->calls_back(argument)
+        bool calls = foreign != NULL
+                         ? foreign->calls_back(argument)
                          : Py_TYPE(argument)->tp_call != NULL && !PyType_Check(argument);
         if (calls || PyFunction_Check(argument) || PyMethod_Check(argument)) {
             return true;
@@ -131,6 +132,9 @@ new_history(compared_call *now)
         find_integers(history, call);
     }
     history->calls_back = history->pointers > 0 && may_call_back(call);
+    const foreign_binding *foreign = call->to->foreign;
+    history->runs_python = foreign != NULL && foreign->runs_python != NULL &&
+                           foreign->runs_python(call->to->callable);
     now->history = history;
     integers_learn(now);
     return history;

@@ -33,6 +33,7 @@ typedef struct {
     entry_offset entry;
     bool foreign; /* C functions, which take addresses; else only read-only arrays are `pointers` */
     bool calls_back;
+    bool runs_python; /* after C's code, in the call: what it changes is not C's doing */
     int8_t integers, pointers, lengths;
     int8_t integer_at[COMPARED_INTEGERS]; /* positions in the call */
     int8_t pointer_at[CALL_POINTERS];

@@ -158,6 +158,7 @@ const foreign_binding cffi_handing_over = {
     .calls_back = calls_back,
     .integers_behind = cffi_integers_behind,
     .declared_record = declared_record,
+    .pointing_at = cffi_pointing_at,
 };
 
 static void
@@ -184,6 +185,18 @@ cffi_resolve_lib_call(call_event *event, void *context)
 }
 
 static PyObject *
+repeat(const callee *to, PyObject *const *arguments)
+{
+    PyObject *args = PyTuple_New(to->count);
+    for (Py_ssize_t i = 0; args != NULL && i < to->count; i++) {
+        PyTuple_SET_ITEM(args, i, Py_NewRef(arguments[i]));
+    }
+    PyObject *result = args == NULL ? NULL : original_call(to->callable, args, NULL);
+    Py_XDECREF(args);
+    return result;
+}
+
+static PyObject *
 probed_call(PyObject *object, PyObject *args, PyObject *keywords)
 {
     if (!ledger_active || called_types_used == 0 || !frames_thread_attached() ||
@@ -199,6 +212,7 @@ probed_call(PyObject *object, PyObject *args, PyObject *keywords)
         .array_behind = extension_array_behind,
         .layouts_behind = cffi_layouts_behind,
         .foreign = &cffi_handing_over,
+        .repeat = keywords == NULL ? repeat : NULL,
         .resolve = resolve_call,
     };
     crossing now;

@@ -192,6 +192,26 @@ visit_for_array(PyObject *part, void *found)
     return 0;
 }
 
+PyObject *
+cffi_pointing_at(PyObject *argument, PyArrayObject *array)
+{
+    char *data = PyArray_DATA(array);
+    if (PyLong_CheckExact(argument)) {
+        return PyLong_FromVoidPtr(data);
+    }
+    const cffi_type *type = cffi_type_of(argument);
+    PyObject *backend = PyImport_ImportModule("_cffi_backend");
+    PyObject *pointer = NULL;
+    if (backend != NULL && type != NULL && type->kind == CFFI_POINTER) {
+        unsigned long long address = (uintptr_t)data;
+        pointer = PyObject_CallMethod(backend, "cast", "OK", type->object, address);
+    } else if (backend != NULL && type != NULL && type->kind == CFFI_ARRAY) {
+        pointer = PyObject_CallMethod(backend, "from_buffer", "OO", type->object, array);
+    }
+    Py_XDECREF(backend);
+    return pointer;
+}
+
 PyArrayObject *
 cffi_array_behind(PyObject *argument)
 {

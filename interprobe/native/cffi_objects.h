@@ -39,6 +39,10 @@ int cffi_layouts_behind(PyObject *argument, pointed_layout *out, int room);
 uintptr_t cffi_address_of(PyObject *argument);
 void cffi_integers_behind(PyObject *argument, call_integers *out);
 
+/* What stands for an argument when another array is behind it: a new reference, or NULL, with an
+ * exception or without. Runs cffi's code. */
+PyObject *cffi_pointing_at(PyObject *argument, PyArrayObject *array);
+
 /* The layout of the struct that an argument points to by its own type, or by the parameter's of the
  * function's type (or NULL): false where there is none. A set exception does not stay set. */
 bool cffi_record_text(PyObject *argument, PyObject *function_type, int position, record_text *out);

@@ -5,6 +5,14 @@
 #include <string.h>
 
 double clock_ticks_per_nanosecond = 1.0;
+uint64_t clock_hidden_ticks, clock_hidden_nanoseconds;
+
+void
+clock_hide(uint64_t ticks, uint64_t nanoseconds)
+{
+    __atomic_fetch_add(&clock_hidden_ticks, ticks, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&clock_hidden_nanoseconds, nanoseconds, __ATOMIC_RELAXED);
+}
 
 #if defined(__x86_64__)
 int clock_uses_tsc = 0;

@@ -5,12 +5,16 @@
 #include <stdint.h>
 #include <time.h>
 
+/* The clocks stand still while interprobe works for itself: so much of it lies behind. */
+extern uint64_t clock_hidden_ticks, clock_hidden_nanoseconds;
+
 static inline uint64_t
 clock_nanoseconds(void)
 {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    uint64_t passed = (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+    return passed - __atomic_load_n(&clock_hidden_nanoseconds, __ATOMIC_RELAXED);
 }
 
 #if defined(__x86_64__)
@@ -21,7 +25,8 @@ extern int clock_uses_tsc;
 static inline uint64_t
 clock_ticks(void)
 {
-    return clock_uses_tsc ? __rdtsc() : clock_nanoseconds();
+    return clock_uses_tsc ? __rdtsc() - __atomic_load_n(&clock_hidden_ticks, __ATOMIC_RELAXED)
+                          : clock_nanoseconds();
 }
 #else
 static inline uint64_t
@@ -30,6 +35,9 @@ clock_ticks(void)
     return clock_nanoseconds();
 }
 #endif
+
+/* Takes a time that has just passed out of all that is measured. GIL held. */
+void clock_hide(uint64_t ticks, uint64_t nanoseconds);
 
 /* Chooses the counter, once, before any event is timed, and measures its rate roughly. */
 void clock_select(void);

@@ -21,6 +21,7 @@
 #include "crossings.h"
 #include "elements.h"
 #include "readable_memory.h"
+#include "replay.h"
 #include "thread_local.h"
 
 #include <stdio.h>
@@ -382,6 +383,7 @@ before_call(const begun_call *call, void *memory)
         followed_block *block =
             &followed[allocations_serial(argument->given.data) % FOLLOWED];
         if (block->state == LIVE && block->data == argument->given.data) {
+            replay_fed_crossing = replay_mode == REPLAY_OFF ? 0 : call->serial;
             take_sample(block); /* what happened up to now was not this call's doing */
             block->beside_count = -1;
             if (noted->count == 0 && !converts) {

@@ -10,6 +10,7 @@
 #include "lossy_casts.h"
 #include "operations.h"
 #include "origin.h"
+#include "replay.h"
 #include "wrappers.h"
 
 #include <string.h>
@@ -150,6 +151,8 @@ look_closer(const record_ticket *ticket, const conversion *done, const copy_key 
     }
     if (!done->existing && !done->asked_for && (key->unmet & ~UNMET_OWNDATA) != 0 &&
         !wants_copy_of_its_own(done)) {
+        replay_note_conversion(arrays->source, source->data, arrays->result);
+        replay_note_result(ticket, source, arrays->result);
         converted_blocks_follow(ticket, at, source, result, arrays->source, arrays->result);
     }
 }
@@ -365,5 +368,6 @@ copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result
         /* The same sequence with the same numbers is told by its address and by the result. */
         book(done, KIND_SEQUENCE, 0, false, NULL, &to, (uint64_t)(uintptr_t)source | 1,
              NULL);
+        replay_note_conversion(source, NULL, result);
     }
 }

@@ -2,11 +2,15 @@
 #include "crossings.h"
 
 #include "call_checks.h"
+#include "call_turns.h"
 #include "clock.h"
 #include "frames.h"
+#include "replay.h"
 #include "thread_local.h"
 
 #include <string.h>
+
+#define MILESTONES 1000000 /* ns: a record's time that is worth a look */
 
 enum { CHAIN = 128 }; /* links per thread; the copies of deeper ones count for the deepest link */
 
@@ -85,6 +89,15 @@ traits_of_result(PyObject *result)
     return type == &PyTuple_Type || PyArray_Check(result) ? CALL_RETURNS_ARRAYS : 0;
 }
 
+/* Whether the time of a record's calls has passed a power of two: some twenty of its calls do. */
+static inline unsigned
+traits_of_time(uint64_t before, uint64_t ticks)
+{
+    uint64_t after = before + ticks;
+    bool doubled = (before ^ after) > (before & after);
+    return doubled && clock_is_longer(after, MILESTONES) ? CALL_MILESTONE : 0;
+}
+
 static void
 look_before(crossing *now, const begun_call *call)
 {
@@ -98,6 +111,7 @@ look_before(crossing *now, const begun_call *call)
 bool
 crossing_begin(crossing *now, const callee *to)
 {
+    uint64_t entered = call_turn_started == 0 ? 0 : clock_ticks();
     position at;
     frames_locate(&at);
     chain_of_thread *chain = chain_of_this_thread();
@@ -169,8 +183,10 @@ crossing_begin(crossing *now, const callee *to)
     ledger_begin_call(&event, &now->ticket, to->resolve, (void *)to);
     now->to = to;
     now->serial = ++chain->serials;
+    traits |= now->ticket.measures_resident ? CALL_LASTING : 0;
     now->traits = traits | (now->ticket.is_first ? CALL_FIRST : 0);
     now->looking = 0;
+    now->ends_turn = entered != 0 && call_turn_reach(to, &now->ticket, at.frame, entered);
     if (call_checks_before[now->traits] != 0) {
         const begun_call call = {.to = to,
                                  .serial = now->serial,
@@ -197,7 +213,12 @@ crossing_end(crossing *now, PyObject *result)
 {
     uint64_t ended = clock_ticks();
     uint64_t ticks = ended - now->started;
-    unsigned left = now->looking | call_checks_after[now->traits | traits_of_result(result)];
+    if (now->ends_turn) {
+        call_turn_end(now->to, &now->ticket, result == NULL ? 0 : ticks);
+    }
+    unsigned traits = now->traits | traits_of_result(result);
+    traits |= traits_of_time(now->ticket.ticks_before, ticks);
+    unsigned left = now->looking | call_checks_after[traits];
     for (; left != 0; left &= left - 1) {
         const call_check *check = call_checks[__builtin_ctz(left)];
         check->after(now->to, &now->ticket, ticks, result,
@@ -226,7 +247,14 @@ crossing_end(crossing *now, PyObject *result)
     call_remainder remainder = !in_order ? STILL_IN_INNER
                                : chain->innermost < now->depth - 1 ? OUTER_ENDED
                                                                    : STILL_IN_OUTER;
-    ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
+    calls_so_far all = ledger_end_call(&now->ticket, remainder, ended, ticks, own, gathered.bytes_copied);
+    if (all.ticks >= replay_threshold || replay_fed_crossing == now->serial) {
+        traits |= gathered.bytes_copied > 0 ? CALL_COPIED : 0;
+        replay_consider(now->to, &now->ticket, now->serial, traits, ticks, all);
+    }
+    if (all.count % TURNS_PER_SAMPLE == 0 && result != NULL) {
+        call_turn_begin(&now->ticket);
+    }
 }
 
 void

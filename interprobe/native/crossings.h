@@ -36,9 +36,14 @@ typedef struct {
     int (*integer_bits)(PyObject *callable, Py_ssize_t position);
     /* Whether C may call Python back through an argument. */
     bool (*calls_back)(PyObject *argument);
+    /* Whether Python code runs in the call, after C's: ctypes' errcheck. NULL: never. */
+    bool (*runs_python)(PyObject *callable);
     /* Whether the declaration of this position converts arguments in a way of its own, so that C may get
      * another array than the call was given. NULL: never. */
     bool (*converts)(PyObject *callable, Py_ssize_t position);
+    /* An argument like this one that points to another array's first element: a new reference, or NULL
+     * where it cannot be made; an exception may be set. May run Python code. NULL: never. */
+    PyObject *(*pointing_at)(PyObject *argument, PyArrayObject *array);
     /* Adds the integers in an argument that is no array, and behind it. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
     /* The value of an argument that is a float of the binding's own making; NULL: it has none such. */
@@ -63,6 +68,10 @@ typedef struct callee {
      * Python code. */
     int (*layouts_behind)(PyObject *argument, pointed_layout *out, int room);
     const foreign_binding *foreign; /* NULL: the callee takes Python objects */
+    /* Calls the original function again with other arguments in the places of these: a new reference, or
+     * NULL with an exception. NULL: it cannot be repeated. `repeats` is what that needs to know. */
+    PyObject *(*repeat)(const struct callee *to, PyObject *const *arguments);
+    const void *repeats;
     /* Names library, function and the arguments' declared types; called once per record. The event's
      * names must stay valid until it returns to the caller. */
     void (*resolve)(call_event *event, void *callee);
@@ -78,6 +87,7 @@ typedef struct {
     int depth;        /* that link's place; 0: nested too deeply to have one */
     unsigned traits;  /* call_checks.h's */
     unsigned looking; /* checks that want to see its end, as bits */
+    bool ends_turn;   /* call_turns.h: what it takes is to be booked */
     call_ticket ticket;
     uint64_t checks_memory[CALL_CHECKS_MEMORY / sizeof(uint64_t)];
 } crossing;

@@ -18,9 +18,11 @@
 #define FLAG_PYTHON_API 4 /* _ctypes.FUNCFLAG_PYTHONAPI */
 
 static PyTypeObject *function_base; /* _ctypes.CFuncPtr */
+static PyTypeObject *python_functions; /* of ctypes.pythonapi; NULL: not known */
 static ternaryfunc original_call;
 static PyObject *name_name, *name_from_param;
-static PyGetSetDef *argtypes_of; /* ctypes' own: a subclass may have a property of that name */
+/* ctypes' own: a subclass may have properties of these names. */
+static PyGetSetDef *argtypes_of, *errcheck_of;
 
 static void
 resolve_call(call_event *event, void *context)
@@ -61,6 +63,16 @@ resolve_call(call_event *event, void *context)
     }
     Py_XDECREF(argtypes);
     PyErr_Clear();
+}
+
+/* Whether the function has an errcheck, which may be any Python code. */
+static bool
+runs_python(PyObject *callable)
+{
+    PyObject *check = errcheck_of->get(callable, errcheck_of->closure);
+    bool runs = check != NULL && check != Py_None;
+    Py_XDECREF(check);
+    return runs;
 }
 
 /* What argtypes say of a position, borrowed: None where they are none of the usual sequences; NULL:
@@ -149,11 +161,25 @@ static const foreign_binding handing_over = {
     .declared_element = declared_element,
     .integer_bits = integer_bits,
     .calls_back = ctypes_calls_back,
+    .runs_python = runs_python,
     .converts = converts,
+    .pointing_at = ctypes_pointing_at,
     .integers_behind = ctypes_integers_behind,
     .float_of = ctypes_float_of,
     .declared_record = declared_record,
 };
+
+static PyObject *
+repeat(const callee *to, PyObject *const *arguments)
+{
+    PyObject *args = PyTuple_New(to->count);
+    for (Py_ssize_t i = 0; args != NULL && i < to->count; i++) {
+        PyTuple_SET_ITEM(args, i, Py_NewRef(arguments[i]));
+    }
+    PyObject *result = args == NULL ? NULL : original_call(to->callable, args, NULL);
+    Py_XDECREF(args);
+    return result;
+}
 
 static PyObject *
 probed_call(PyObject *function, PyObject *args, PyObject *keywords)
@@ -170,6 +196,7 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
         .array_behind = ctypes_array_behind,
         .layouts_behind = ctypes_layouts_behind,
         .foreign = &handing_over,
+        .repeat = keywords == NULL ? repeat : NULL,
         .resolve = resolve_call,
     };
     crossing now;
@@ -181,7 +208,8 @@ probed_call(PyObject *function, PyObject *args, PyObject *keywords)
     return result;
 }
 
-/* Whether functions of this type are of Python's own C API. */
+/* Whether functions of this type are of Python's own C API: those of ctypes.pythonapi, and ctypes' own
+ * helpers. A library that the program loads with PyDLL keeps the GIL as well, but is foreign code. */
 static bool
 calls_python(PyTypeObject *type)
 {
@@ -189,7 +217,8 @@ calls_python(PyTypeObject *type)
     long value = flags == NULL ? 0 : PyLong_AsLong(flags);
     Py_XDECREF(flags);
     PyErr_Clear();
-    return (value & FLAG_PYTHON_API) != 0;
+    return (value & FLAG_PYTHON_API) != 0 &&
+           (type == python_functions || strcmp(type->tp_name, "_FuncPtr") != 0);
 }
 
 /* Replaces `from` by `to` in `type` and all its subclasses. */
@@ -217,6 +246,17 @@ attribute_of(const char *module_name, const char *name)
     PyObject *attribute = module == NULL ? NULL : PyObject_GetAttrString(module, name);
     Py_XDECREF(module);
     return attribute;
+}
+
+/* Looks up the type of ctypes.pythonapi's functions, which lives as long as ctypes. */
+static void
+find_python_functions(void)
+{
+    PyObject *python = attribute_of("ctypes", "pythonapi");
+    PyObject *type = python == NULL ? NULL : PyObject_GetAttrString(python, "_FuncPtr");
+    PyErr_Clear();
+    Py_XDECREF(python);
+    Py_XSETREF(python_functions, type != NULL && PyType_Check(type) ? (PyTypeObject *)type : NULL);
 }
 
 /* CFuncPtr.__call__: where a new subclass, such as each CDLL makes, takes its tp_call from. */
@@ -253,8 +293,10 @@ install(void)
         name_name = PyUnicode_InternFromString("__name__");
         name_from_param = PyUnicode_InternFromString("from_param");
         argtypes_of = function_base == NULL ? NULL : getter_of(function_base, "argtypes");
+        errcheck_of = function_base == NULL ? NULL : getter_of(function_base, "errcheck");
     }
-    if (function_base == NULL || name_name == NULL || name_from_param == NULL || argtypes_of == NULL) {
+    if (function_base == NULL || name_name == NULL || name_from_param == NULL || argtypes_of == NULL ||
+        errcheck_of == NULL) {
         Py_CLEAR(function_base);
         return -1;
     }
@@ -271,6 +313,7 @@ install(void)
         return -1;
     }
     original_call = function_base->tp_call;
+    find_python_functions();
     wrapper->d_wrapped = (void *)probed_call;
     replace_in(function_base, original_call, probed_call);
     return 0;

@@ -1,4 +1,4 @@
-/* Numbers that ctypes hands over: the values of its integers, and the size of a pointer's elements. */
+/* Numbers that ctypes hands over: integers, the size of a pointer's elements, and addresses. */
 #include "ctypes_objects.h"
 
 #include <string.h>
@@ -96,4 +96,26 @@ ctypes_element(PyObject *argument)
         return size_of_number(Py_TYPE(referenced));
     }
     return ctypes_element_of_type(Py_TYPE(argument));
+}
+
+PyObject *
+ctypes_pointing_at(PyObject *argument, PyArrayObject *array)
+{
+    char *data = PyArray_DATA(array);
+    if (PyLong_CheckExact(argument)) {
+        return PyLong_FromVoidPtr(data);
+    }
+    PyTypeObject *type = Py_TYPE(argument);
+    ctypes_kind kind = ctypes_kind_of(type);
+    if (kind == NOT_CTYPES) {
+        return PyObject_GetAttrString((PyObject *)array, "ctypes"); /* x.ctypes itself */
+    }
+    if (kind != POINTER && !(kind == SIMPLE && ctypes_simple_code(type) == 'P')) {
+        return NULL;
+    }
+    PyObject *pointer = PyObject_CallNoArgs((PyObject *)type);
+    if (pointer != NULL) {
+        memcpy(ctypes_value(pointer), &data, sizeof data);
+    }
+    return pointer;
 }

@@ -54,6 +54,8 @@ size_t ctypes_element(PyObject *argument);
 size_t ctypes_element_of_type(PyTypeObject *pointer);
 bool ctypes_calls_back(PyObject *argument);
 
+PyObject *ctypes_pointing_at(PyObject *argument, PyArrayObject *array);
+
 /* What byref() refers to, borrowed; NULL: the argument is no such reference. */
 PyObject *ctypes_referenced(PyObject *argument);
 

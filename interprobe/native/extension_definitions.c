@@ -44,6 +44,44 @@ call_original(const patched_definition *patched, PyObject *self, void *a, void *
     }
 }
 
+/* What it takes to repeat a call of a definition. */
+typedef struct {
+    const patched_definition *patched;
+    PyObject *self;
+    void *defining; /* class, of METH_METHOD */
+} repeated_definition;
+
+static PyObject *
+repeat(const callee *to, PyObject *const *arguments)
+{
+    const repeated_definition *as = to->repeats;
+    PyObject *args = NULL, *keywords = NULL, *result;
+    Py_ssize_t named;
+    switch (as->patched->convention) {
+    case METH_NOARGS:
+        return call_original(as->patched, as->self, NULL, NULL, NULL, NULL);
+    case METH_O:
+        return call_original(as->patched, as->self, arguments[0], NULL, NULL, NULL);
+    case METH_VARARGS:
+    case METH_VARARGS | METH_KEYWORDS:
+        if (extension_out_of_row(to, arguments, &args, &keywords) < 0) {
+            return NULL;
+        }
+        result = call_original(as->patched, as->self, args, keywords, NULL, NULL);
+        Py_DECREF(args);
+        Py_XDECREF(keywords);
+        return result;
+    case METH_METHOD | METH_FASTCALL | METH_KEYWORDS:
+        named = to->keywords == NULL ? 0 : PyTuple_GET_SIZE(to->keywords);
+        return call_original(as->patched, as->self, as->defining, (void *)arguments,
+                             (void *)(to->count - named), to->keywords);
+    default:
+        named = to->keywords == NULL ? 0 : PyTuple_GET_SIZE(to->keywords);
+        return call_original(as->patched, as->self, (void *)arguments, (void *)(to->count - named),
+                             to->keywords, NULL);
+    }
+}
+
 __attribute__((noinline)) PyObject *
 extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsigned index)
 {
@@ -100,6 +138,9 @@ extension_call_through(PyObject *self, void *a, void *b, void *c, void *d, unsig
     watched_call call;
     bool begun = extension_begin(&now, &call, &patched->facts, (uint64_t)(uintptr_t)patched, self,
                                  arguments, count, named);
+    const repeated_definition repeats = {patched, self, a};
+    call.to.repeat = repeat;
+    call.to.repeats = &repeats;
     PyObject *result = call_original(patched, self, a, b, c, d);
     if (begun) {
         crossing_end(&now, result);

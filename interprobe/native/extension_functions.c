@@ -68,6 +68,14 @@ vectorcall_field(PyObject *object)
 }
 
 static PyObject *
+repeat_vectorcall(const callee *to, PyObject *const *arguments)
+{
+    const patched_object *patched = to->repeats;
+    Py_ssize_t named = to->keywords == NULL ? 0 : PyTuple_GET_SIZE(to->keywords);
+    return patched->original(to->callable, arguments, (size_t)(to->count - named), to->keywords);
+}
+
+static PyObject *
 probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count, PyObject *names)
 {
     const patched_object *patched =
@@ -90,6 +98,8 @@ probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count,
                          count, names)) {
         return original(object, args, flagged_count, names);
     }
+    call.to.repeat = repeat_vectorcall;
+    call.to.repeats = patched;
     PyObject *result =
         patched->code == NULL
             ? original(object, args, flagged_count, names)
@@ -209,6 +219,20 @@ resolve_typed_call(call_event *event, void *context)
 }
 
 static PyObject *
+repeat_tp_call(const callee *to, PyObject *const *arguments)
+{
+    const patched_type *patched = to->repeats;
+    PyObject *args, *keywords;
+    if (extension_out_of_row(to, arguments, &args, &keywords) < 0) {
+        return NULL;
+    }
+    PyObject *result = patched->original(to->callable, args, keywords);
+    Py_DECREF(args);
+    Py_XDECREF(keywords);
+    return result;
+}
+
+static PyObject *
 probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
 {
     const patched_type *patched = patched_type_of(Py_TYPE(object));
@@ -230,6 +254,8 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
             .count = PyTuple_GET_SIZE(args),
             .array_behind = extension_array_behind,
             .layouts_behind = extension_layouts_behind,
+            .repeat = repeat_tp_call,
+            .repeats = patched,
             .resolve = patched->told_apart_by == TYPE ? extension_resolve : resolve_typed_call,
         },
         .facts = &patched->facts,

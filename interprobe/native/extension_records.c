@@ -86,6 +86,29 @@ extension_release_row(PyObject **row, Py_ssize_t count, PyObject *args)
     }
 }
 
+int
+extension_out_of_row(const callee *to, PyObject *const *row, PyObject **args, PyObject **keywords)
+{
+    Py_ssize_t named = to->keywords == NULL ? 0 : PyDict_GET_SIZE(to->keywords);
+    Py_ssize_t count = to->count - named, at = 0;
+    PyObject *key, *value;
+    *args = PyTuple_New(count);
+    *keywords = to->keywords == NULL ? NULL : PyDict_New();
+    bool whole = *args != NULL && (to->keywords == NULL || *keywords != NULL);
+    for (Py_ssize_t i = 0; whole && i < count; i++) {
+        PyTuple_SET_ITEM(*args, i, Py_NewRef(row[i]));
+    }
+    for (Py_ssize_t i = count; whole && i < to->count && PyDict_Next(to->keywords, &at, &key, &value);
+         i++) {
+        whole = PyDict_SetItem(*keywords, key, row[i]) == 0;
+    }
+    if (!whole) {
+        Py_CLEAR(*args);
+        Py_CLEAR(*keywords);
+    }
+    return whole ? 0 : -1;
+}
+
 char *
 extension_qualified_name(const found_in *where, const char *own)
 {

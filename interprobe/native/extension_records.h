@@ -36,6 +36,10 @@ void cffi_resolve_lib_call(call_event *event, void *context);
 Py_ssize_t extension_in_a_row(PyObject **row, PyObject *args, PyObject *keywords);
 void extension_release_row(PyObject **row, Py_ssize_t count, PyObject *args);
 
+/* The reverse, for calls whose keywords are a dict or none: new references, `keywords` may be NULL. 0, or
+ * -1 with an exception. */
+int extension_out_of_row(const callee *to, PyObject *const *row, PyObject **args, PyObject **keywords);
+
 /* "name" or "Class.name", to be freed; `own` is the function's own name, or NULL. NULL: memory is out. */
 char *extension_qualified_name(const found_in *where, const char *own);
 

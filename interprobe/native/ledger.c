@@ -1,6 +1,7 @@
 /* Which ledgers are open and which are being written to; their clocks; the books of array data. */
 #include "ledger.h"
 
+#include "c_heap.h"
 #include "clock.h"
 #include "frames.h"
 #include "guard_mode.h"
@@ -8,6 +9,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +26,10 @@ static char lock;
 void
 ledger_lock(void)
 {
-    while (__atomic_test_and_set(&lock, __ATOMIC_ACQUIRE)) {
+    for (unsigned tries = 1; __atomic_test_and_set(&lock, __ATOMIC_ACQUIRE); tries++) {
+        if (tries % 64 == 0) {
+            sched_yield(); /* its holder may wait for this very processor */
+        }
 #if defined(__x86_64__)
         __builtin_ia32_pause();
 #endif
@@ -58,6 +63,8 @@ ledger_new(const char *path)
         return NULL;
     }
     book->slot = slot;
+    int64_t held = c_heap_bytes_in_use();
+    book->held_before = held > 0 ? (uint64_t)held : 0;
     book->serial = ++ledger_serials;
     ledger_lock();
     book->first_block = newest_block + 1;
@@ -133,6 +140,7 @@ ledger_describe(ledger *book, const char *json)
 void
 ledger_seal(ledger *book)
 {
+    region_measure_pages(book);
     region_header(book)->sealed = 1;
 }
 
@@ -140,6 +148,12 @@ const void *
 ledger_snapshot(ledger *book, size_t *size)
 {
     ledger_header *header = region_header(book);
+    bool was_active = book->active;
+    ledger_pause(book); /* what is measured now is no time of the program's */
+    region_measure_pages(book);
+    if (was_active) {
+        ledger_resume(book);
+    }
     header->now_ticks = clock_ticks();
     header->now_nanoseconds = clock_nanoseconds();
     if (book->active) {
@@ -156,6 +170,7 @@ go_on_in_child(ledger *book)
 {
     char path[4096];
     uint64_t parent = region_header(book)->pid;
+    uint64_t inherited = region_header(book)->live_bytes;
     char *shared = book->region;
     int mapped = -1;
     /* Process numbers come again in a long run: then the name is taken. */
@@ -176,6 +191,7 @@ go_on_in_child(ledger *book)
     /* Native code may fork without the GIL, while another thread is rebuilding a table. */
     region_forget(book, frames_thread_attached());
     region_header(book)->parent = parent;
+    book->held_before += inherited;
     book->serial = ++ledger_serials; /* calls that began before the fork are the parent's */
     book->first_block = newest_block + 1;
     book->resumed_ticks = clock_ticks();
@@ -247,7 +263,7 @@ mark_timeline(ledger_header *header, uint64_t now)
 }
 
 uint64_t
-ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
+ledger_allocated(uint64_t serial, uint64_t bytes, bool attached, booked_block *large)
 {
     uint64_t booked = 0;
     newest_block = serial;
@@ -257,13 +273,24 @@ ledger_allocated(uint64_t serial, uint64_t bytes, bool attached)
         header->allocations++;
         header->allocated_bytes += bytes;
         header->live_bytes += bytes;
-        if (header->live_bytes > header->peak_bytes) {
+        int booking = -1;
+        if (large != NULL && large->record.count < 4) {
+            int before = large->record.count;
+            region_book_large(ledger_active_books[i], large, &large->record);
+            booking = large->record.count > before ? before : -1;
+        }
+        bool highest = header->live_bytes > header->peak_bytes;
+        if (highest) {
             header->peak_bytes = header->live_bytes;
+            region_count_peak(ledger_active_books[i]);
             if (attached) {
                 position at;
                 frames_locate(&at);
                 header->peak_place = region_place(ledger_active_books[i], at.user ? at.user : at.here);
             }
+        }
+        if (booking >= 0) {
+            large->seen_from[booking] = ledger_active_books[i]->peaks + !highest;
         }
         mark_timeline(header, now);
         booked |= (uint64_t)1 << ledger_active_books[i]->slot;

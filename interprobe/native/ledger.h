@@ -12,7 +12,7 @@
 #include "places.h"
 
 #define LEDGER_MAGIC "IPLEDGER"
-#define LEDGER_VERSION 3
+#define LEDGER_VERSION 4
 #define LEDGER_REGION (16u << 20) /* address space and file size; pages are touched only when used */
 #define LEDGER_BINS 64            /* timeline bins */
 #define LEDGER_SHAPES 9           /* distinct shapes kept per copy record */
@@ -24,6 +24,8 @@ enum entry_type {
     ENTRY_TEMPORARY = 7,
     ENTRY_FACT = 8,
     ENTRY_GUARD = 9, ENTRY_VIOLATION = 10, /* guard_records.h */
+    ENTRY_OPERATION = 11, /* ledger_operations.h */
+    ENTRY_ALLOCATION = 20, ENTRY_PAGES = 21, /* ledger_allocations.h */
 };
 
 typedef uint32_t entry_offset; /* from the start of the region; 0: none */
@@ -118,6 +120,7 @@ typedef struct {
     uint64_t count;
     uint64_t bytes;
     uint64_t ticks;
+    uint64_t ticks_min;
     uint64_t nbytes_min;
     uint64_t nbytes_max;
     uint64_t repeated;    /* instances that read what the one before read */
@@ -190,7 +193,9 @@ typedef struct {
     entry_offset outer[4]; /* in flight before, in this thread, by booking */
     bool is_first;         /* one of the records has not seen a call to its end */
     bool measures_resident;
+    uint64_t ticks_before;    /* of the record's earlier calls, in the first ledger */
     uint64_t resident_before; /* bytes */
+    uint64_t faults_before;   /* of this thread */
 } call_ticket;
 
 typedef struct {
@@ -219,6 +224,8 @@ typedef struct {
     uint64_t bytes_copied;
     uint64_t largest; /* bytes lent by the largest instance, whose layouts are kept */
     uint64_t resident_growth; /* bytes of resident memory gained in instances that were measured */
+    uint64_t page_faults; /* in those: of pages that the thread touched and that were not there */
+    uint64_t faulting;    /* instances with 256 of these and more */
     uint64_t was_long;        /* the last instance took over a millisecond: the next is measured */
     /* Then argument_count argument entries. */
 } call_entry;
@@ -302,7 +309,7 @@ typedef struct {
     entry_offset place;
     uint32_t padding;
     uint64_t count;
-    int64_t value; /* of the instance in which it is highest */
+    int64_t value; /* of the instance in which it is highest, or a sum */
     int64_t limit; /* of that instance */
 } fact_entry;
 
@@ -312,11 +319,13 @@ typedef struct {
     const char *kind; /* a static string */
     int position, other; /* of arguments, from 0; -1: none */
     int64_t value, limit;
+    bool adds;         /* `value` is added up, and is not the highest one */
+    bool drops_strays; /* with `adds`: instances far beyond the average are left out */
     const char *text; /* or NULL; that of the first instance is kept */
     place_id place;   /* or 0 */
 } fact_event;
 
-/* All functions below need the GIL, except ledger_allocated and ledger_freed. In a forked
+/* All functions below need the GIL, except those that are called with the lock. In a forked
  * child, ledgers in files go on in files of the child's own; others end. */
 
 typedef struct ledger ledger;
@@ -364,15 +373,18 @@ typedef enum {
     STILL_IN_INNER, /* in a call that began later */
 } call_remainder;
 
-void ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
-                     uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
+/* Ticks that a copy record's instances have taken in all; 0 where it is in no open ledger. */
+uint64_t ledger_copy_ticks(const record_ticket *of);
 
-/* Array data came or went; called between ledger_lock and ledger_unlock. `serial` numbers the
- * allocations from 1. The set of ledgers that booked a block comes back as a bit mask, to be given
- * again at its end, so that a block that outlives a pause is still taken off the right books.
- * `attached`: the GIL is held. */
-uint64_t ledger_allocated(uint64_t serial, uint64_t bytes, bool attached);
-void ledger_freed(uint64_t serial, uint64_t bytes, uint64_t booked);
+/* What a record's calls, or operations, have taken in all. */
+typedef struct {
+    uint64_t ticks, count;
+} calls_so_far;
+
+/* Returns what the first of its records says of all calls; zeros where there is none. */
+calls_so_far ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
+                             uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied);
+
 
 /* Array data may come and go in threads without the GIL: they and whatever opens, closes, starts or
  * stops a ledger take turns. Held for a few instructions, never across Python code. */

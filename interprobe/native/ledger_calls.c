@@ -1,4 +1,5 @@
 /* Books calls when they begin, so that one that never ends is known, and counts them at their end. */
+#define _GNU_SOURCE
 #include "ledger_region.h"
 
 #include "clock.h"
@@ -6,9 +7,12 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #define LONG_CALL 1000000 /* ns: from here on a record's calls have their resident memory measured */
+
+#define FAULTING 256 /* page faults: a MiB of fresh memory */
 
 /* The place of this thread in the lists of crossings in flight, from 1; 0: not given yet. */
 static THREAD_LOCAL unsigned thread_number = 0;
@@ -105,6 +109,14 @@ resident_bytes(void)
     return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
+/* How often this thread has touched a page that was not there, and that no disk was read for. */
+static uint64_t
+page_faults(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_THREAD, &usage) == 0 ? (uint64_t)usage.ru_minflt : 0;
+}
+
 static void
 note_beginning(call_entry *entry, const call_event *event)
 {
@@ -125,6 +137,7 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
     ticket->record.count = 0;
     ticket->is_first = false;
     ticket->measures_resident = false;
+    ticket->ticks_before = 0;
     if (thread_number == 0) {
         thread_number = __atomic_add_fetch(&threads_seen, 1, __ATOMIC_RELAXED);
     }
@@ -145,6 +158,7 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
         }
         call_entry *entry = (call_entry *)(book->region + *slot);
         note_beginning(entry, event);
+        ticket->ticks_before = ticket->record.count == 0 ? entry->ticks : ticket->ticks_before;
         /* A first call, and one after a long one, may be worth a look at its memory. */
         ticket->is_first |= entry->count == 0;
         ticket->measures_resident |= entry->count == 0 || entry->was_long;
@@ -153,16 +167,21 @@ ledger_begin_call(call_event *event, call_ticket *ticket, void (*resolve)(call_e
         record_note(&ticket->record, book, *slot);
         *in_flight = *slot;
     }
-    ticket->resident_before = ticket->measures_resident ? resident_bytes() : 0;
+    if (ticket->measures_resident) {
+        ticket->resident_before = resident_bytes();
+        ticket->faults_before = page_faults();
+    }
 }
 
-void
+calls_so_far
 ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t ended,
                 uint64_t ticks, uint64_t ticks_self, uint64_t bytes_copied)
 {
-    uint64_t growth = 0;
+    calls_so_far all = {0, 0};
+    uint64_t growth = 0, faults = 0;
     bool was_long = clock_is_longer(ticks, LONG_CALL);
     if (ticket->measures_resident && was_long) {
+        faults = page_faults() - ticket->faults_before;
         uint64_t after = resident_bytes();
         growth = after > ticket->resident_before ? after - ticket->resident_before : 0;
     }
@@ -188,7 +207,11 @@ ledger_end_call(const call_ticket *ticket, call_remainder remainder, uint64_t en
         }
         entry->bytes_copied += bytes_copied;
         entry->resident_growth += growth;
+        entry->page_faults += faults;
+        entry->faulting += faults >= FAULTING;
         entry->was_long = was_long;
         entry->count++;
+        all = i == 0 ? (calls_so_far){entry->ticks, entry->count} : all;
     }
+    return all;
 }

@@ -40,6 +40,7 @@ new_copy(ledger *book, const copy_event *event)
         memcpy(entry->callers, asked->callers, sizeof entry->callers);
     }
     entry->nbytes_min = UINT64_MAX;
+    entry->ticks_min = UINT64_MAX;
     return offset;
 }
 
@@ -83,6 +84,9 @@ add_copy(copy_entry *entry, const copy_event *event)
     count_shape(entry, event->result);
     entry->bytes += event->bytes;
     entry->ticks += event->ticks;
+    if (event->ticks < entry->ticks_min) {
+        entry->ticks_min = event->ticks;
+    }
     if (entry->count > 0 && event->source_identity != 0 &&
         entry->last_source == event->source_identity && entry->last_contents == event->contents) {
         entry->repeated++;
@@ -113,4 +117,11 @@ ledger_book_copy(const copy_event *event, record_ticket *ticket)
         record_note(ticket, book, *slot);
         region_header(book)->last_ticks = event->ended;
     }
+}
+
+uint64_t
+ledger_copy_ticks(const record_ticket *of)
+{
+    const ledger *book = of->count == 0 ? NULL : record_ledger(&of->bookings[0]);
+    return book == NULL ? 0 : ((const copy_entry *)(book->region + of->bookings[0].entry))->ticks;
 }

@@ -18,6 +18,15 @@ new_fact(ledger *book, const fact_key *key, const fact_event *fact)
     return offset;
 }
 
+/* Whether a value is so far from the others that something else was at work: an interrupt, for a time. */
+static bool
+is_stray(const fact_entry *entry, int64_t value)
+{
+    enum { ENOUGH = 8, TIMES = 4 };
+    int64_t count = (int64_t)entry->count;
+    return count >= ENOUGH && value > entry->value / count * TIMES;
+}
+
 void
 ledger_book_fact(const record_ticket *about, const fact_event *fact)
 {
@@ -40,7 +49,13 @@ ledger_book_fact(const record_ticket *about, const fact_event *fact)
             continue;
         }
         fact_entry *entry = (fact_entry *)(book->region + *slot);
-        if (entry->count == 0 || fact->value > entry->value) {
+        if (fact->drops_strays && is_stray(entry, fact->value)) {
+            continue;
+        }
+        if (fact->adds) {
+            entry->value += fact->value;
+            entry->limit = fact->limit;
+        } else if (entry->count == 0 || fact->value > entry->value) {
             entry->value = fact->value;
             entry->limit = fact->limit;
         }

@@ -67,7 +67,7 @@ void
 region_forget(ledger *book, bool whole)
 {
     entry_table *tables[] = {&book->copies, &book->calls, &book->borrows, &book->temporaries,
-                             &book->facts, &book->strings};
+                             &book->operations, &book->facts, &book->allocations, &book->strings};
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (whole) {
             free(tables[i]->slots);
@@ -77,6 +77,8 @@ region_forget(ledger *book, bool whole)
     if (whole) {
         free(book->place_offsets);
     }
+    book->pages = 0;
+    book->peaks = 0;
     book->place_offsets = NULL;
     book->place_room = 0;
 }
@@ -203,6 +205,7 @@ _Static_assert(sizeof(copy_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(call_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(borrow_key) % 8 == 0, "a key is hashed in words");
 _Static_assert(sizeof(fact_key) % 8 == 0, "a key is hashed in words");
+_Static_assert(sizeof(allocation_key) % 8 == 0, "a key is hashed in words");
 
 bool
 region_grow(ledger *book, entry_table *table, size_t key_size)

@@ -2,7 +2,7 @@
 #ifndef INTERPROBE_LEDGER_REGION_H
 #define INTERPROBE_LEDGER_REGION_H
 
-#include "ledger.h"
+#include "ledger_allocations.h"
 
 #include <string.h>
 
@@ -15,7 +15,10 @@ struct ledger {
     char *region;
     char *path;        /* of the file, or NULL */
     char *description; /* what ledger_describe was given last, or NULL */
-    entry_table copies, calls, borrows, temporaries, facts;
+    entry_table copies, calls, borrows, temporaries, operations, facts, allocations;
+    entry_offset pages;          /* the ledger's pages_entry; 0: none yet */
+    uint64_t held_before;        /* bytes that malloc had handed out when the ledger was opened */
+    uint64_t peaks;              /* how often live_bytes was higher than ever before */
     entry_table strings;         /* by the text's hash */
     entry_offset *place_offsets; /* by place_id; 0: not in this region yet */
     uint32_t place_room;
@@ -95,6 +98,22 @@ region_slot(ledger *book, entry_table *table, const void *key, size_t key_size)
         slot = (slot + 1) & (table->size - 1);
     }
     return &table->slots[slot];
+}
+
+/* Books a large block before its bytes are looked at for a new peak; with the lock, and the GIL. */
+void region_book_large(ledger *book, const booked_block *large, record_ticket *record);
+
+/* Measures what fresh memory costs here, where the ledger has blocks to apply that to. */
+void region_measure_pages(ledger *book);
+
+/* live_bytes are higher than ever before. */
+static inline void
+region_count_peak(ledger *book)
+{
+    book->peaks++;
+    if (book->pages != 0) {
+        ((pages_entry *)(book->region + book->pages))->peaks = book->peaks;
+    }
 }
 
 /* Adds a record to a ticket, where there is one. */

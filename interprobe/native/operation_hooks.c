@@ -11,6 +11,7 @@
 #include "ledger.h"
 #include "builtin_identity.h"
 #include "probe.h"
+#include "slow_operations.h"
 #include "temporaries.h"
 
 #include <numpy/ufuncobject.h>
@@ -82,7 +83,8 @@ enter(operation *now, int index, PyObject *self)
     now->by_name = what->by_name;
     now->moves_references = what->moves_references;
     now->subject = what->owner == 'm' ? NULL : self;
-    now->began = what->kind == OPERATION_WRITEBACK || what->picks ? clock_ticks() : 0;
+    bool timed = what->kind == OPERATION_WRITEBACK || what->picks || what->owner == 'u';
+    now->began = timed ? clock_ticks() : 0;
 }
 
 /* GIL held; an exception that is set stays set. */
@@ -100,6 +102,10 @@ leave(operation *now, int index, PyObject *self, PyObject *result)
         if (to.nbytes > 0) {
             copies_of_gather(&done, &from, &to, (PyArrayObject *)self);
         }
+    }
+    if (table[index].owner == 'u' && result != NULL && ledger_active &&
+        slow_operations_consider(now->arguments, now->count)) {
+        slow_operations_ended(now, table[index].name, result, clock_ticks() - now->began);
     }
     return result;
 }
@@ -285,6 +291,10 @@ operations_call_ufunc(vectorcallfunc call, const void *code, PyObject *ufunc, Py
     operation_end(&now);
     if (ledger_active && temporaries_considers(result)) { /* given outputs have other references */
         temporaries_made(&now, (PyArrayObject *)result, started);
+    }
+    if (ledger_active && !has_core && result != NULL &&
+        slow_operations_consider(args, now.count)) {
+        slow_operations_ended(&now, NULL, result, clock_ticks() - started);
     }
     return result;
 }

@@ -8,10 +8,10 @@
  * the end, although the arrays are gone. All that is sampled at counts that double, so that an array
  * costs a look at its flags and a few stores.
  */
-#define _GNU_SOURCE
 #include "unowned_memory.h"
 
 #include "addresses.h"
+#include "c_heap.h"
 #include "call_checks.h"
 #include "ctypes_objects.h"
 #include "frames.h"
@@ -19,7 +19,6 @@
 #include "quarantine.h"
 #include "readable_memory.h"
 
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,27 +65,14 @@ static int maker_count;
 
 /* --- the C heap ----------------------------------------------------------------------------- */
 
-/* glibc's struct mallinfo2, which its version 2.33 brought. */
-typedef struct {
-    size_t arena, free_chunks, fast_chunks, mappings, mapped, unused, fast_bytes, used, free_bytes,
-        top_bytes;
-} heap_figures;
-
 /* Bytes of the C heap in use beside NumPy's arrays, as one ledger knows these; -1: not known. */
 static int64_t
 heap_in_use(const ledger *book)
 {
-    static heap_figures (*ask)(void);
-    static bool tried;
-    if (!tried) {
-        tried = true;
-        *(void **)&ask = dlsym(RTLD_DEFAULT, "mallinfo2");
-    }
-    if (ask == NULL || book == NULL) {
+    int64_t all = c_heap_bytes_in_use();
+    if (all < 0 || book == NULL) {
         return -1;
     }
-    heap_figures figures = ask();
-    int64_t all = (int64_t)(figures.used + figures.mapped);
     return all - (int64_t)region_header(book)->live_bytes - (int64_t)quarantine_bytes();
 }
 

@@ -5,7 +5,8 @@ from interprobe.probes import KnownWork
 
 SEES = (
     "copies that NumPy makes inside dot, matmul, linalg, concatenate, take, x[...] = y, iterators, "
-    "and overlaps; intermediate results of its ufuncs from 64 KiB on"
+    "and overlaps; intermediate results of its ufuncs from 64 KiB on; ufuncs and reductions over "
+    "100 us whose operands lie in several orders or far apart"
 )
 CANNOT_SEE = (
     "elements that put, putmask, choose and assignment by lists or several indices move, what "

@@ -7,6 +7,9 @@ A rule is a module with these names:
     check(trace: Trace) -> Iterator[Finding]    a pure function of the trace
     EXPLAINS_REFUSALS: bool    optional; whether it also sees the arguments and facts of calls whose
                                arguments the binding refused, so that C never ran
+    CHANGES: Collection[str]   optional; names of the replays' changes that its fix amounts to: what
+                               it gains is told from these. By default those that leave copies out,
+                               where records are copies, else the one other change that was tried
     FIX_FIRST: bool    optional; whether its fix leads where several rules speak of one record
 
 Its docstring is the manual page that ``interprobe explain IP102`` prints. It begins with

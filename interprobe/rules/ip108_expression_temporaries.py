@@ -49,9 +49,11 @@ peak < 1.5 * mean.nbytes  # True: the result alone
 
 Where an operator can, NumPy writes its result into a temporary of 256 KiB and more: that makes no
 further array, and none is reported. A recording tells how many temporaries there were and what
-filling them took, arithmetic included, but not how much of that a cure would save: so this is
-always a note. Not reported: temporaries that a reduction or another function reads
-(`(a * b).sum()`), ufuncs of other packages or with several results, temporaries inside libraries.
+filling them took, arithmetic included. Of that the share is known that went into memory that was
+new (IP601 explains it), where temporaries of 1 MiB and more came again and again; what else a cure
+would save is not, and without that share this is a note. Not reported: temporaries that a
+reduction or another function reads (`(a * b).sum()`), ufuncs of other packages or with several
+results, temporaries inside libraries.
 """
 
 from __future__ import annotations
@@ -60,8 +62,9 @@ import ast
 from collections.abc import Iterator
 
 from interprobe.demands import dtype_code
-from interprobe.findings import Cost, Finding, Fix, RecordIndex
-from interprobe.shares import severity_of_cost
+from interprobe.findings import Finding, Fix, RecordIndex
+from interprobe.fresh_memory import avoidable_seconds
+from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Temporary, Trace
 from interprobe.wording import (
     bytes_text,
@@ -94,16 +97,17 @@ def check(trace: Trace) -> Iterator[Finding]:
     for indices in lines.values():
         records = [trace.temporaries[index] for index in indices]
         if sum(record.bytes for record in records) >= LEAST_BYTES:
-            yield _finding(indices, records)
+            yield _finding(trace, indices, records)
 
 
-def _finding(indices: list[int], records: list[Temporary]) -> Finding:
+def _finding(trace: Trace, indices: list[int], records: list[Temporary]) -> Finding:
     lead = max(records, key=lambda record: (record.bytes, record.seconds))
     count = sum(record.count for record in records)
     nbytes = sum(record.bytes for record in records)
     seconds = sum(record.seconds for record in records)
-    # The arithmetic has to be done anyway: what the temporaries alone cost, nobody has measured.
-    cost = Cost(seconds=0.0, bytes=nbytes, share=0.0)
+    # The arithmetic has to be done anyway: what is known to be lost is what fresh memory took.
+    fresh = _fresh_seconds(trace, records)
+    cost = measured_cost(trace, [record.process for record in records], fresh, nbytes)
     what = _named(records)
     several = " each" if len(records) > 1 else ""
     cause = (
@@ -113,7 +117,7 @@ def _finding(indices: list[int], records: list[Temporary]) -> Finding:
     )
     evidence = (
         f"{counted(count, 'temporary', 'temporaries')}, {bytes_text(nbytes)} in all; filling them "
-        f"took {seconds_text(seconds)}, arithmetic included; the largest: "
+        f"took {seconds_text(seconds)}, arithmetic included{_fresh_text(fresh)}; the largest: "
         f"{layout_text(lead.result)}"
     )
     return Finding(
@@ -133,6 +137,20 @@ def _finding(indices: list[int], records: list[Temporary]) -> Finding:
             code=_code(lead),
         ),
     )
+
+
+def _fresh_seconds(trace: Trace, records: list[Temporary]) -> float:
+    """What it took to touch memory that was new for temporaries that could have shared it."""
+    places = {(record.process, record.site) for record in records}
+    return sum(
+        avoidable_seconds(allocation)
+        for allocation in trace.allocations
+        if (allocation.process, allocation.site) in places
+    )
+
+
+def _fresh_text(seconds: float) -> str:
+    return f", an estimated {seconds_text(seconds)} of it to get new memory" if seconds else ""
 
 
 def _named(records: list[Temporary]) -> str:

@@ -69,8 +69,9 @@ from interprobe.element_types import (
 )
 from interprobe.expressions import ArrayExpression, Operation, pointed_array
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.layout import Layout
 from interprobe.pointer_declarations import declared_element, pointer_code
-from interprobe.trace import Argument, Call, Layout, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import (
     bytes_text,
     counted,

@@ -68,8 +68,9 @@ from interprobe.call_arguments import (
 from interprobe.callee_parameters import parameters
 from interprobe.element_types import ElementType, array_element, prototype_element
 from interprobe.findings import Finding, Fix, Severity
+from interprobe.layout import Layout
 from interprobe.pointer_declarations import declared_element
-from interprobe.trace import Argument, Call, Layout, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import item_size, layout_text
 
 CODE = "IP303"

@@ -64,9 +64,10 @@ from interprobe.callee_parameters import (
     pointer_in_words,
     points_to_raw_memory,
 )
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.length_evidence import FACTORS, Evidence, Pair, evidence_of, learnt_lengths
-from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import (
     bytes_text,
     counted,

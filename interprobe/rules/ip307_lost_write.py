@@ -77,6 +77,7 @@ from interprobe.call_words import (
     with_argument,
 )
 from interprobe.demands import demand_of, demand_text
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.lost_writes import (
     RETURNED_INTEGER,
@@ -86,7 +87,7 @@ from interprobe.lost_writes import (
     lost_writes,
     severity_of,
 )
-from interprobe.trace import Call, Copy, Fact, Trace
+from interprobe.trace import Call, Copy, Trace
 from interprobe.wording import (
     bytes_text,
     counted,

@@ -59,8 +59,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from interprobe.callee_parameters import array_behind, facts_of, parameters, pointer_in_words
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
-from interprobe.trace import Call, Fact, Trace
+from interprobe.trace import Call, Trace
 from interprobe.wording import bytes_text, counted, file_name, layout_text, sentence
 
 CODE = "IP308"

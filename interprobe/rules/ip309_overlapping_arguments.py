@@ -58,8 +58,9 @@ from interprobe.callee_parameters import (
     parameters,
     pointer_in_words,
 )
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
-from interprobe.trace import Call, Fact, Trace
+from interprobe.trace import Call, Trace
 from interprobe.wording import (
     bytes_text,
     counted,

@@ -68,6 +68,7 @@ from interprobe.call_arguments import (
     findings_about_calls,
 )
 from interprobe.findings import Finding, Fix, Severity
+from interprobe.layout import Layout
 from interprobe.record_layouts import (
     Difference,
     RecordLayout,
@@ -75,7 +76,7 @@ from interprobe.record_layouts import (
     parse_record,
     read_of_ones,
 )
-from interprobe.trace import Argument, Call, Layout, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.true_records import true_record
 from interprobe.wording import bytes_text, counted, element_count
 

@@ -61,8 +61,9 @@ from dataclasses import dataclass
 
 from interprobe.call_words import passes_keyword
 from interprobe.copy_groups import CopyGroup, group_copies
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
-from interprobe.trace import Copy, Fact, Trace
+from interprobe.trace import Copy, Trace
 from interprobe.wording import element_text, listed, requester_text, sentence, short_mechanism
 
 CODE = "IP311"

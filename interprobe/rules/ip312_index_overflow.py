@@ -55,9 +55,10 @@ from interprobe.callee_parameters import (
     integer_type,
     parameters,
 )
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.length_evidence import is_length_name
-from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import counted, element_count, file_name, sentence
 
 CODE = "IP312"

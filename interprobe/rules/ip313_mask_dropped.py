@@ -61,8 +61,9 @@ from interprobe.call_arguments import (
 )
 from interprobe.callee_parameters import parameters
 from interprobe.expressions import ArrayExpression, Operation
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity
-from interprobe.trace import Argument, Borrow, Call, Fact, Trace
+from interprobe.trace import Argument, Borrow, Call, Trace
 from interprobe.wording import counted, layout_text
 
 CODE = "IP313"

@@ -60,8 +60,9 @@ from interprobe.callee_parameters import (
     parameters,
     pointer_in_words,
 )
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
-from interprobe.trace import Argument, Call, Fact, Trace
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import bytes_text, counted, file_name, layout_text, sentence
 
 CODE = "IP314"

@@ -63,12 +63,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Fix, RecordIndex, Severity, Site
 from interprobe.refusal_cures import cure
 from interprobe.refusals import failures
 from interprobe.refused_arguments import RefusedArgument, refused_arguments
 from interprobe.shares import measured_cost
-from interprobe.trace import Call, Fact, Trace
+from interprobe.trace import Call, Trace
 from interprobe.wording import (
     counted,
     file_name,

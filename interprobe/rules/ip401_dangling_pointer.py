@@ -63,8 +63,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
-from interprobe.trace import Argument, Call, Fact, Layout, Trace
+from interprobe.layout import Layout
+from interprobe.trace import Argument, Call, Trace
 from interprobe.wording import bytes_text, counted, file_name, layout_text, quoted
 
 CODE = "IP401"

@@ -64,8 +64,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
-from interprobe.trace import Borrow, Call, Fact, Trace
+from interprobe.trace import Borrow, Call, Trace
 from interprobe.wording import bytes_text, counted, file_name, quoted
 
 CODE = "IP404"

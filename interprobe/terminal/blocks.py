@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from interprobe.findings import Cost, Finding, Severity, Site
+from interprobe.findings import Cost, Finding, Saving, Severity, Site
 from interprobe.trace import Call, Copy, Trace
 
 
@@ -15,6 +15,8 @@ class Block:
     findings: tuple[Finding, ...]
     copies: tuple[Copy, ...]
     calls: tuple[Call, ...]
+    run_seconds: float = 0.0
+    """Wall time of the run; 0 where nothing ran."""
 
     @property
     def severity(self) -> Severity:
@@ -25,6 +27,15 @@ class Block:
     def cost(self) -> Cost:
         """The cost, which every finding of the block repeats."""
         return max((finding.cost for finding in self.findings), key=lambda cost: cost.seconds)
+
+    @property
+    def saving(self) -> Saving | None:
+        """What the best of the fixes gains; None where no finding says."""
+        return max(
+            (finding.saving for finding in self.findings if finding.saving is not None),
+            key=lambda saving: saving.seconds or 0.0,
+            default=None,
+        )
 
     @property
     def heading(self) -> str:
@@ -68,4 +79,4 @@ def _block(trace: Trace, findings: tuple[Finding, ...]) -> Block:
             copies.append(trace.copies[record.index])
         elif record.list == "calls" and 0 <= record.index < len(trace.calls):
             calls.append(trace.calls[record.index])
-    return Block(findings, tuple(copies), tuple(calls))
+    return Block(findings, tuple(copies), tuple(calls), trace.meta.seconds)

@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from interprobe.findings import Site
+    from interprobe.layout import Layout
     from interprobe.terminal.places import Places
-    from interprobe.trace import Borrow, Layout, Trace
+    from interprobe.trace import Borrow, Trace
 
 MOST_ROWS = 8
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from interprobe.findings import Finding, Severity
 from interprobe.terminal.code import CodeText
 from interprobe.terminal.excerpt import Excerpt, has_source
+from interprobe.terminal.gain import gain_words
 from interprobe.terminal.gutter import Gutter, Margin, labelled
 from interprobe.terminal.layouts import argument_table, change_table, left_out
 from interprobe.terminal.places import library_name, native_function
@@ -23,7 +24,7 @@ from interprobe.wording import counted, listed
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from interprobe.findings import Fix, Saving, Site
+    from interprobe.findings import Fix, Site
     from interprobe.terminal.blocks import Block
     from interprobe.terminal.places import Places
     from interprobe.trace import Copy
@@ -101,9 +102,14 @@ def _cures(block: Block) -> Iterator[Margin]:
     for fix, rules in fixes.items():
         codes = ", ".join(dict.fromkeys(rules)) if len(fixes) > 1 else ""
         yield labelled("fix", _fix(fix, codes))
-    for saving in dict.fromkeys(finding.saving for finding in block.findings):
-        if saving is not None:
-            yield labelled("saving", prose(_saving_words(saving)))
+    gains: dict[str, list[str]] = {}
+    for finding in block.findings:
+        if finding.saving is not None:
+            words = gain_words(finding.saving, block.run_seconds)
+            gains.setdefault(words, []).append(finding.rule)
+    for words, rules in gains.items():
+        codes = f"{', '.join(dict.fromkeys(rules))}: " if len(gains) > 1 else ""
+        yield labelled("saving", prose(f"{codes}{words}"))
 
 
 def _told(findings: Sequence[Finding], tell: Callable[[Finding], str]) -> list[str]:
@@ -224,21 +230,3 @@ def _fix(fix: Fix, codes: str) -> Group:
     if fix.code.strip():
         parts.append(Padding(CodeText(fix.code), (0, 0, 0, 4), expand=False))
     return Group(*parts)
-
-
-def _saving_words(saving: Saving) -> str:
-    """What the cure gains, and how that is known."""
-    reason = f": {saving.reason}" if saving.reason else ""
-    if saving.method == "not measured":
-        return f"not measured{reason}"
-    parts = []
-    if saving.speedup is not None:
-        times = f"the call becomes {saving.speedup:.3g} times as fast"
-        if saving.low is not None and saving.high is not None:
-            times += f" ({saving.low:.3g} to {saving.high:.3g})"
-        parts.append(times)
-    if saving.seconds is not None:
-        parts.append(f"{duration(saving.seconds)} less")
-    cache = f", {saving.cache} cache" if saving.cache else ""
-    gain = ", ".join(parts) or "unknown"
-    return f"{gain}; {saving.method}{cache}{reason}"

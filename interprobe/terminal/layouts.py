@@ -13,7 +13,8 @@ from interprobe.terminal.units import byte_count
 from interprobe.wording import byte_order_text, counted, is_broadcast, item_size
 
 if TYPE_CHECKING:
-    from interprobe.trace import Argument, Copy, Layout
+    from interprobe.layout import Layout
+    from interprobe.trace import Argument, Copy
 
 _MOST_DIMENSIONS = 6
 _MOST_ARGUMENTS = 8

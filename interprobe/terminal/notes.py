@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from interprobe.terminal.gain import gain_figure
 from interprobe.terminal.table import Section, report_table
 from interprobe.terminal.text import inline
 from interprobe.terminal.units import byte_count, duration, share
@@ -33,7 +34,11 @@ class FurtherNotes:
         """Draw one row for each block."""
         if not self._blocks:
             return
-        table = report_table(["code", "at"], ["bytes", "time", "share"])
+        # Traces of versions that predicted no gains have none to show.
+        gains = any(block.saving is not None for block in self._blocks)
+        table = report_table(
+            ["code", "at"], ["bytes", "time", "share", *(["gain"] if gains else [])]
+        )
         for block in self._blocks:
             cost = block.cost
             table.add_row(
@@ -42,5 +47,6 @@ class FurtherNotes:
                 byte_count(cost.bytes),
                 duration(cost.seconds),
                 share(cost.share),
+                *([gain_figure(block.saving)] if gains else []),
             )
         yield Section(f"Further notes: {len(self._blocks):,}", table)

@@ -18,6 +18,7 @@ from interprobe.terminal.borrows import Borrows
 from interprobe.terminal.copies import OtherCopies
 from interprobe.terminal.crossings import Crossings
 from interprobe.terminal.gutter import Margin
+from interprobe.terminal.ladder import Ladder
 from interprobe.terminal.lines import Lines
 from interprobe.terminal.memory import MemorySection
 from interprobe.terminal.notes import FurtherNotes
@@ -97,6 +98,7 @@ def _parts(trace: Trace) -> Iterator[RenderableType]:
         yield inline(f"What a code means, with an example: interprobe explain {code}", "dim")
     yield OtherCopies(trace, places)
     yield Crossings(trace, places)
+    yield Ladder({"": trace}, places)
     yield Borrows(trace, places)
     yield Processes(trace)
     for function in trace.lines:

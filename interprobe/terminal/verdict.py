@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 MOST_IN_FLIGHT = 5
 """Processes of which the verdict names the crossing that they ended in."""
 
+LEAST_SHARE = 0.01
+"""What a fix must save of the run for the verdict to speak of it."""
+
 _PLURALS = {
     Severity.ERROR: "errors",
     Severity.WARNING: "warnings",
@@ -134,6 +137,7 @@ def _measured(trace: Trace) -> list[Text]:
         statements.append(f"copying took {share(trace.copy_share)} of {time}")
     else:
         statements += ["no copies", f"{time} in all"] if trace.calls else [f"{time} in all"]
+    statements += _gained(trace)
     if len(trace.processes) > 1:
         statements.append(f"{len(trace.processes):,} processes")
     statements += _guarded(trace)
@@ -141,6 +145,24 @@ def _measured(trace: Trace) -> list[Text]:
     if trace.memory.rss_peak_bytes:  # a process that was killed has not told its own
         statements.append(f"resident peak {byte_count(trace.memory.rss_peak_bytes)}")
     return [Text(statement, overflow="fold") for statement in statements]
+
+
+def _gained(trace: Trace) -> list[str]:
+    """What the best fix saves, where there is one that the run would feel."""
+    best = max(
+        (
+            finding.saving
+            for finding in trace.findings
+            if finding.saving is not None and finding.saving.verdict == "worth it"
+        ),
+        key=lambda saving: saving.seconds or 0.0,
+        default=None,
+    )
+    if best is None or not best.seconds or not best.program_seconds:
+        return []
+    if best.seconds < LEAST_SHARE * best.program_seconds:
+        return []
+    return [f"the best fix saves {duration(best.seconds)} ({best.method})"]
 
 
 def _guarded(trace: Trace) -> list[str]:

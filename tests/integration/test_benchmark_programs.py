@@ -7,9 +7,12 @@ import benchmark_modules  # noqa: F401
 import pytest
 
 from benchmarks import extensions, targets
+from benchmarks.parts import gains
+from benchmarks.pitfalls import pitfalls
 from benchmarks.processes import RunError, run_program
 from benchmarks.profilers import INTERPROBE_WITH_TRACE, PLAIN
 
+KINDS = ("pybind11", "nanobind", "f2py", "cython", "c-api", "ctypes", "cffi", "strided", "power")
 BOTH = pytest.mark.parametrize("profiler", [PLAIN, INTERPROBE_WITH_TRACE], ids=lambda one: one.name)
 
 
@@ -47,6 +50,23 @@ def test_many_crossings_leave_a_trace_and_their_memory(built, profiler):
 @BOTH
 def test_the_script_with_twenty_places_ends_well(built, profiler):
     assert run_program(profiler, "twenty_places", [built, "no"]).seconds > 0.0
+
+
+OWN = [case for case in pitfalls() if case.name.startswith(KINDS)]
+
+
+@pytest.mark.parametrize("case", OWN, ids=lambda case: case.name)
+def test_a_pitfall_and_its_cure_have_the_same_result(built, case):
+    missing = [name for name in case.needs if not gains.is_there(built, name)]
+    if missing:
+        pytest.skip(f"needs {', '.join(missing)}")
+    bad, good = (
+        run_program(PLAIN, "pitfall", [built, case.name, side, 2, 0]) for side in ("bad", "good")
+    )
+    assert bad.said == good.said
+    assert bad.said.count("\n") == 2
+    assert bad.result["calls"] == good.result["calls"] == 2
+    assert bad.result["seconds"] > 0.0
 
 
 def test_a_run_that_fails_says_how():

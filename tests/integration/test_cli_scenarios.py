@@ -12,7 +12,7 @@ from interprobe.cli import main
 from interprobe.cli.showcase import catalogue
 from interprobe.trace import load
 
-SIZE = ["--size", "2"]
+SIZE = ["--size", "4"]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def test_one_scenario(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     output, errors = capsys.readouterr()
     assert errors == ""
     assert output.startswith("fortran-order: a matrix in the storage order")
-    assert "(2 MiB)" in output.splitlines()[0]
+    assert f"({SIZE[1]} MiB)" in output.splitlines()[0]
     assert output.index("IP102 order-mismatch") < output.index("The cure, good()")
     cure = output[output.index("The cure, good()") :]
     assert "All clear" in cure

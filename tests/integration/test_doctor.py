@@ -52,13 +52,17 @@ def test_all_is_well_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert set(states(page).values()) == {"works"}
     assert states(page).keys() == {probes.name_of(probe) for probe in probes.discover()}
     assert "probes work, and known work was counted exactly." in page
-    for row in ("ledger file", "watching process", "started interpreters", "guard mode"):
+    for row in (
+        *("ledger file", "watching process", "started interpreters", "guard mode"),
+        "repeated calls",
+    ):
         assert re.search(rf"(?m)^{row} +works ", page)
     assert native.installed() == []
     after = slots()
     # Functions that an earlier recording in this process met are listed no longer.
     shared = before.keys() & after.keys()
-    assert {probe for probe, _ in shared} == set(native.probe_names())
+    reads_only = {"lock"}  # it changes no pointer
+    assert {probe for probe, _ in shared} == set(native.probe_names()) - reads_only
     assert {key: after[key] for key in shared} == {key: before[key] for key in shared}
 
 
@@ -128,6 +132,13 @@ def test_an_interpreter_without_interprobe_is_named_as_a_gap(tmp_path: Path) -> 
     ending = examined(tmp_path, f"sys.executable = {str(bare)!r}")
     assert ending.status == 1
     assert re.search(rb"(?m)^started interpreters +fails +interprobe.pth is in no", ending.stdout)
+
+
+def test_calls_that_cannot_be_repeated_are_named_as_a_gap(tmp_path: Path) -> None:
+    ending = examined(tmp_path, "native.calls_can_be_repeated = lambda: False")
+    assert ending.status == 1
+    said = rb"(?m)^repeated calls +fails +the kernel cannot keep .*; what a fix gains is estimated"
+    assert re.search(said, ending.stdout)
 
 
 def test_the_switch_for_recordings_from_inside_is_mentioned(

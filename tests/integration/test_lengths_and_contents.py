@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from interprobe.analysis import analyse
 from interprobe.contracts import Contracts
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.recorder import Recorder
-from interprobe.trace import Fact, Trace
+from interprobe.trace import Trace
 
 DP = ctypes.POINTER(ctypes.c_double)
 MINE = {"IP306", "IP308", "IP309", "IP312", "IP314"}
@@ -236,6 +237,25 @@ def test_a_large_read_only_array_is_written_in_one_place(lib: Any) -> None:
     finding = only(record(lambda: lib.add_to(target, p(np.ones(1)), 1), "full"), "IP308")
     assert keep[54_321] == 1.0
     assert finding.severity is Severity.ERROR
+
+
+def test_what_errcheck_writes_is_not_the_functions_doing(lib: Any) -> None:
+    values = np.arange(50.0)
+    frozen = values.view()
+    frozen.flags.writeable = False
+
+    def add_one(result: float, function: object, arguments: object) -> float:
+        values[:] += 1
+        return result
+
+    lib.total.errcheck = add_one
+    try:
+        trace = record(lambda: lib.total(frozen.ctypes.data_as(DP), 50), "full")
+    finally:
+        del lib.total.errcheck
+    assert values[0] == 1
+    assert not found(trace)
+    assert not facts(trace, "changed")
 
 
 def test_a_read_only_array_that_is_only_read_is_no_finding(lib: Any) -> None:

@@ -85,12 +85,14 @@ class _Suite:
         folder: Has a folder for each run.
         pytest_options: What pytest is told in addition.
         guard: Whether interprobe runs in guard mode, which must find nothing.
+        run_options: What ``interprobe run`` is told in addition.
     """
 
     root: Path
     folder: Path
     pytest_options: Sequence[str]
     guard: bool
+    run_options: Sequence[str]
 
     def run(self, name: str, what: Sequence[str], *, probed: bool) -> Run:
         """Run tests with pytest, in a process of its own.
@@ -113,6 +115,7 @@ class _Suite:
         if probed:
             command += ["-m", "interprobe", "run", "--json", str(trace), "-o", str(report)]
             command += ["--guard"] if self.guard else []
+            command += self.run_options
         command += ["-m", "pytest", "-q", "-c", str(settings), f"--rootdir={self.root}"]
         command += [f"--confcutdir={self.root}", f"--basetemp={work / 'temporary'}"]
         command += ["-p", "no:cacheprovider", "-p", "outcome_log", *what, *self.pytest_options]
@@ -153,6 +156,7 @@ class _Options(argparse.Namespace):
     keep: Path | None
     expected: Path
     guard: bool
+    option: list[str]
     pytest_options: list[str]
 
 
@@ -171,6 +175,13 @@ def _options(words: Sequence[str] | None) -> _Options:
     )
     parser.add_argument(
         "--guard", action="store_true", help="run interprobe in guard mode: it must find nothing"
+    )
+    parser.add_argument(
+        "--option",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="one more option of 'interprobe run', such as --option=--what-if=all; may be repeated",
     )
     words = list(sys.argv[1:] if words is None else words)
     end = words.index("--") if "--" in words else len(words)
@@ -191,7 +202,7 @@ def _is_installed(package: str) -> bool:
 
 def _compare(package: str, options: _Options, expected: Mapping[str, str], folder: Path) -> int:
     """Compare the tests of one package, say what was found, and count what is left."""
-    suite = _Suite(_root(package), folder, options.pytest_options, options.guard)
+    suite = _Suite(_root(package), folder, options.pytest_options, options.guard, options.option)
     plain = suite.run("plain", ["--pyargs", package], probed=False)
     _say(f"{package} plain: {plain.described()}")
     probed = suite.run("probed", ["--pyargs", package], probed=True)

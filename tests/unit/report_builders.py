@@ -8,13 +8,13 @@ from math import prod
 import msgspec
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
+from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines
 from interprobe.trace import (
     Argument,
     Borrow,
     Call,
     Copy,
-    Layout,
     Memory,
     Meta,
     Native,

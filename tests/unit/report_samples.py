@@ -7,6 +7,7 @@ from report_builders import CD_FAST, COORDINATE_DESCENT, SCRIPT, call, copy, lay
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity
 from interprobe.line_records import FunctionLines, LineTiming
+from interprobe.machine import Machine
 from interprobe.trace import (
     Argument,
     Borrow,
@@ -170,8 +171,11 @@ def founding() -> Trace:
             "Make `samples` in the order in which it is read:",
             'samples = np.empty((200, 200_000), order="F")',
         ),
-        Saving(2.31, 1.9, 2.8, 0.6, "warm", "measured"),
-    )
+        Saving(
+            2.31, 1.9, 2.8, 0.6, "warm", "measured",
+            program_seconds=3.42, program_speedup=1.213, verdict="worth it",
+        ),
+    )  # fmt: skip
     dtype = Finding(
         "IP103",
         "dtype-conversion",
@@ -217,7 +221,11 @@ def founding() -> Trace:
         [RecordIndex("copies", 2)],
         Cost(0.0176, 12 * 4_000_000, 0.005),
         Fix("Convert the whole file once, after reading it."),
-    )
+        Saving(
+            seconds=0.0176, method="estimated", reason="no call takes the copy directly",
+            program_seconds=3.42, program_speedup=1.005, verdict="not worth it",
+        ),
+    )  # fmt: skip
     return trace(
         copies=[turned, centred, swapped, kept, listed, unknown],
         calls=calls,
@@ -307,6 +315,33 @@ def lines_and_memory() -> Trace:
     )
 
 
+GAINS = [
+    Saving(
+        1.12, 1.06, 1.2, 4e-4, "evicted", "measured",
+        program_seconds=7.1, program_speedup=1.0001, verdict="undecided",
+    ),
+    Saving(
+        1.02, 0.97, 1.06, 1e-5, "either", "measured",
+        reason="the other calls were not repeated: the program had several Python threads",
+        program_seconds=3.42, program_speedup=1.0, verdict="not worth it",
+    ),
+    Saving(
+        1.84, seconds=2.6e-4, method="estimated",
+        reason="other threads were at work in native code",
+        program_seconds=3.42, program_speedup=1.0001, verdict="worth it",
+    ),
+    Saving(reason="the call was not repeated"),
+    Saving(
+        142.0, 120.0, 1300.0, 2e-4, "warm", "measured",
+        program_seconds=3.42, program_speedup=1.0001, verdict="worth it",
+    ),
+    Saving(
+        seconds=1e-4, method="estimated", reason="no call takes the copy directly",
+        program_seconds=3.42, program_speedup=1.00003, verdict="not worth it",
+    ),
+]  # fmt: skip
+
+
 def crowded() -> Trace:
     """More notes, other copies and crossings than a report shows in full."""
     copies, findings, calls = [], [], []
@@ -351,6 +386,7 @@ def crowded() -> Trace:
                     [RecordIndex("copies", number)],
                     Cost(1e-5 * (30 - number), 72_000, 0.0001),
                     Fix("Store the columns as rows.", "table = np.ascontiguousarray(table.T)"),
+                    GAINS[number % len(GAINS)],
                 )
             )
     return trace(copies=copies, calls=calls, findings=findings)
@@ -442,6 +478,34 @@ def several_processes() -> Trace:
     return msgspec.structs.replace(run, processes=[program, worker, killed, started])
 
 
+def against_the_machine() -> Trace:
+    """Calls from one that is as fast as memory down to one that is far from it."""
+    scale = site(
+        52, "    lib.dscale(field_p, 2.0, field.size)", "lib.dscale(field_p, 2.0, field.size)"
+    )
+    large = layout(shape=(4_000_000,))
+    by_columns = layout(shape=(2000, 2000), order="F")
+    small = layout(shape=(1000, 100))
+    calls = [
+        call(SUM, arguments=[Argument(0, None, "double *", None, large)], count=40, seconds=0.064,
+             lent=40 * large.nbytes),
+        call(SUM, arguments=[Argument(0, None, "double *", None, by_columns)], count=5,
+             seconds=0.21, lent=5 * by_columns.nbytes),
+        call(SUM, arguments=[Argument(0, None, "double *", None, small)], count=900, seconds=0.05,
+             lent=900 * small.nbytes),
+        call(scale, "dscale", arguments=[Argument(0, None, "double *", None, large, role="output")],
+             count=3, seconds=0.012, lent=3 * large.nbytes),
+    ]  # fmt: skip
+    machine = Machine(
+        caches=[32_768, 1_048_576, 25_165_824],
+        line=64,
+        cores=8,
+        bandwidth_read=21.4e9,
+        bandwidth_copy=24.8e9,
+    )
+    return msgspec.structs.replace(trace(calls=calls, seconds=0.4), machine=machine)
+
+
 SAMPLES = {
     sample.__name__: sample
     for sample in (
@@ -452,5 +516,6 @@ SAMPLES = {
         lines_and_memory,
         crowded,
         several_processes,
+        against_the_machine,
     )
 }

@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # probe, a rule, a renderer, a scenario, a subcommand) belongs to the folder's part by itself.
 PARTS = {
     "values": (
-        "_version _location findings line_records prototypes trace",
+        "_location _version allocation_records facts findings layout line_records machine"
+        " prototypes replays trace turns",
         "",
         "msgspec",
     ),
@@ -54,13 +55,19 @@ PARTS = {
         "values",
         "",
     ),
+    "wording": (
+        "traffic wording",
+        "values",
+        "",
+    ),
     "recorder": (
-        "called_prototypes callee_prototypes contracts debug_entries debug_files debug_prototypes"
-        " header_prototypes syntax_types recorder ledger ledger_records"
+        "called_prototypes callee_prototypes contracts what_if debug_entries debug_files"
+        " debug_prototypes header_prototypes syntax_types recorder ledger ledger_records"
         " sealing symbols blind_spots borrowers description"
         " operations process_ledgers cython_sources line_tables native_callers symbol_tables"
-        " temporaries twin_records ledger_guard violations",
-        "values native probes sites types_of_C",
+        " call_turns empty_calls large_blocks ledger_allocations ledger_guard loops"
+        " replay_choice replay_facts temporaries this_machine twin_records unseen violations",
+        "native probes sites types_of_C values wording",
         "elftools msgspec numpy pycparser",
     ),
     "reading of bindings": (
@@ -84,27 +91,29 @@ PARTS = {
         "values sites",
         "line_profiler memory_profiler msgspec",
     ),
-    "wording": (
-        "wording",
-        "values",
-        "",
-    ),
     "diagnosis": (
-        "accesses call_arguments call_words callee_parameters copy_groups cures declarations"
-        " demands expressions length_evidence lost_writes overload_messages passed_values"
+        "accesses cache_lines call_arguments call_words callee_parameters calling_code"
+        " calling_costs consumers copy_groups cures declarations demands expressions"
+        " fresh_memory layout_replays leading_dimensions length_evidence loop_text lost_writes"
+        " operand_expressions operand_orders overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
-        " refused_arguments shares true_records",
+        " refused_arguments reused_outputs shares smaller_peaks true_records",
         "types_of_C values wording",
-        "",
+        "msgspec",
     ),
     "rules": (
         "rules",
         "values wording diagnosis types_of_C",
         "",
     ),
+    "savings": (
+        "gains savings",
+        "values wording diagnosis",
+        "msgspec",
+    ),
     "analysis": (
         "analysis",
-        "values diagnosis rules",
+        "values diagnosis rules savings",
         "msgspec",
     ),
     "drawing": (
@@ -141,7 +150,7 @@ PARTS = {
 }
 
 # These neither read nor write anything: what they yield depends on their arguments alone.
-PURE_PARTS = {"wording", "diagnosis", "rules", "analysis", "drawing"}
+PURE_PARTS = {"wording", "diagnosis", "rules", "savings", "analysis", "drawing"}
 MODULES_OF_INPUT_AND_OUTPUT = {
     *("fileinput", "glob", "logging", "os", "shutil", "socket", "subprocess", "sys", "tempfile"),
     *("urllib", "warnings"),

@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -33,6 +33,7 @@ C_TYPES = {
     "struct cdemo_record *": RECORD_POINTER,
     "float *": FLOAT_POINTER,
     "char *": ctypes.c_char_p,
+    "ptrdiff_t": ctypes.c_ssize_t,
 }
 
 
@@ -147,6 +148,65 @@ def test_records_sum_leaves_out_void_records(count: int) -> None:
     assert cykernels.records_sum(measured) == expected
 
 
+@pytest.mark.parametrize("step", [1, 2, 7, -1, -3])
+@pytest.mark.parametrize("size", [0, 1, 2, 1000])
+def test_peak(size: int, step: int) -> None:
+    x = whole_numbers(size * abs(step))[::step]
+    expected = x.max(initial=-np.inf)
+    assert kernels.cdemo_peak(doubles(x), size, step) == expected
+    assert cykernels.peak(x) == expected
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_scale_columns(shape: tuple[int, int], order: Literal["C", "F"]) -> None:
+    matrix = np.asarray(whole_numbers(*shape), order=order)
+    factors = whole_numbers(shape[1], seed=1)
+    rows_apart, columns_apart = (shape[1], 1) if order == "C" else (1, shape[0])
+    through_ctypes, through_cython = (np.full(shape, np.nan, order=order) for _ in range(2))
+    kernels.cdemo_scale_columns(
+        doubles(matrix),
+        *shape,
+        rows_apart,
+        columns_apart,
+        doubles(factors),
+        doubles(through_ctypes),
+    )
+    cykernels.scale_columns(matrix, factors, through_cython)
+    np.testing.assert_array_equal(through_ctypes, matrix * factors)
+    np.testing.assert_array_equal(through_cython, matrix * factors)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("room", [0, 3])
+def test_transpose_leaves_what_lies_behind_a_row_alone(shape: tuple[int, int], room: int) -> None:
+    rows, cols = shape
+    source = whole_numbers(rows, cols + room)
+    through_ctypes, through_cython = (np.full((cols, rows + room), 7.5) for _ in range(2))
+    kernels.cdemo_transpose(
+        doubles(source), rows, cols, cols + room, doubles(through_ctypes), rows + room
+    )
+    cykernels.transpose(source[:, :cols], through_cython[:, :rows])
+    for target in (through_ctypes, through_cython):
+        np.testing.assert_array_equal(target[:, :rows], source[:, :cols].T)
+        np.testing.assert_array_equal(target[:, rows:], 7.5)
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 1024, 3000])
+def test_settle_yields_the_same_bits_at_any_address(size: int) -> None:
+    inputs = np.random.default_rng(5).random(size)
+    expected = np.zeros(size)
+    for _ in range(7):
+        expected += 0.25 * (inputs - expected)
+    for x in (inputs, misaligned(inputs)):
+        for answers in (np.full(size, np.nan), misaligned(inputs)):
+            kernels.cdemo_settle(doubles(x), doubles(answers), size, 7, 0.25)
+            np.testing.assert_array_equal(answers, expected)
+            answers[...] = np.nan
+            cykernels.settle(x, answers, 7, 0.25)
+            np.testing.assert_array_equal(answers, expected)
+
+
 # --- what they refuse
 
 
@@ -156,9 +216,10 @@ def test_records_sum_leaves_out_void_records(count: int) -> None:
         lambda good, wrong: kernels.cdemo_sum(wrong, 4),
         lambda good, wrong: kernels.cdemo_dot(good, wrong, 4),
         lambda good, wrong: kernels.cdemo_dot(wrong, good, 4),
+        lambda good, wrong: kernels.cdemo_peak(wrong, 4, 1),
         lambda good, wrong: kernels.cdemo_records_sum(ctypes.cast(wrong, RECORD_POINTER), 2),
     ],
-    ids=["sum", "dot-second", "dot-first", "records_sum"],
+    ids=["sum", "dot-second", "dot-first", "peak", "records_sum"],
 )
 def test_a_refused_reduction_is_nan(call: Callable[[Any, Any], float]) -> None:
     buffer = np.ones(4)
@@ -175,8 +236,18 @@ def test_a_refused_reduction_is_nan(call: Callable[[Any, Any], float]) -> None:
         lambda x, y: kernels.cdemo_column_sweep(x, 2, 2, y),
         lambda x, y: kernels.cdemo_column_sweep_fortran(x, 2, 2, y),
         lambda x, y: kernels.cdemo_stencil(x, y, 2, 2, 0.25),
+        lambda x, y: kernels.cdemo_transpose(x, 2, 2, 2, y, 2),
+        lambda x, y: kernels.cdemo_scale_columns(x, 2, 2, 2, 1, doubles(np.ones(2)), y),
     ],
-    ids=["axpy", "row_sweep", "column_sweep", "column_sweep_fortran", "stencil"],
+    ids=[
+        "axpy",
+        "row_sweep",
+        "column_sweep",
+        "column_sweep_fortran",
+        "stencil",
+        "transpose",
+        "scale_columns",
+    ],
 )
 def test_a_refused_kernel_raises_and_writes_nothing(call: Callable[[Any, Any], None]) -> None:
     x, y = np.ones(4), np.full(4, 7.0)
@@ -197,6 +268,7 @@ def test_null_with_length_0_is_no_error() -> None:
     kernels.cdemo_axpy(1.0, None, None, 0)
     kernels.cdemo_stencil(None, None, 0, 5, 0.25)
     kernels.cdemo_stencil(None, None, 5, 0, 0.25)
+    kernels.cdemo_settle(None, None, 0, 5, 0.25)
 
 
 def test_every_status_has_a_sentence() -> None:
@@ -234,6 +306,17 @@ VECTOR, MATRIX = whole_numbers(4), whole_numbers(4, 4)
             lambda: cykernels.stencil(MATRIX, np.frombuffer(bytes(128)).reshape(4, 4), 0.25),
             "after is read-only",
         ),
+        (lambda: cykernels.peak(misaligned(VECTOR)), "not aligned"),
+        (lambda: cykernels.peak(np.zeros(4, "i4,f8")["f1"]), "not aligned"),
+        (lambda: cykernels.scale_columns(MATRIX, VECTOR[:3], MATRIX.copy()), "factors has 3"),
+        (lambda: cykernels.scale_columns(MATRIX, VECTOR, MATRIX[:3].copy()), "first dimension"),
+        (lambda: cykernels.scale_columns(MATRIX, VECTOR, MATRIX[:, :3].copy()), "second dim"),
+        (lambda: cykernels.scale_columns(misaligned(MATRIX), VECTOR, MATRIX.copy()), "not aligned"),
+        (lambda: cykernels.transpose(MATRIX[:3], MATRIX.copy()), "second dimension of target"),
+        (lambda: cykernels.transpose(MATRIX[:, :3], MATRIX.copy()), "first dimension of target"),
+        (lambda: cykernels.transpose(MATRIX, misaligned(MATRIX)), "not aligned"),
+        (lambda: cykernels.settle(VECTOR, VECTOR[:3].copy(), 1, 0.5), "answers has 3"),
+        (lambda: cykernels.settle(VECTOR, np.frombuffer(bytes(32)), 1, 0.5), "read-only"),
         (lambda: cykernels.records_sum(misaligned(records(4))), "not aligned"),
         (
             lambda: cykernels.records_sum(np.zeros(4, [("id", "i4"), ("value", "f8")])),
@@ -279,6 +362,20 @@ def test_longest_gap(size: int) -> None:
     if size > 0:
         off = misaligned(times).ctypes.data_as(FLOAT_POINTER)
         assert np.isnan(kernels.cdemo_longest_gap(off, size))
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 1000])
+def test_saturation(size: int) -> None:
+    x = np.random.default_rng(5).random(size)
+    expected = 0.0
+    for value in x.tolist():
+        expected += value / (0.5 + value)
+    assert kernels.cdemo_saturation(doubles(x), 0.5, size) == expected
+    assert cykernels.saturation(x, 0.5) == expected
+    if size > 0:
+        assert np.isnan(kernels.cdemo_saturation(doubles(misaligned(x)), 0.5, size))
+        with pytest.raises(ValueError, match="not aligned"):
+            cykernels.saturation(misaligned(x), 0.5)
 
 
 # --- declarations and header

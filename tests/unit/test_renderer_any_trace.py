@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving, Severity, Site
+from interprobe.layout import Layout
 from interprobe.line_records import FunctionLines, LineTiming
+from interprobe.machine import Machine
 from interprobe.renderers import svg, terminal
 from interprobe.trace import (
     Argument,
     Borrow,
     Call,
     Copy,
-    Layout,
     Memory,
     Meta,
     Native,
@@ -153,7 +154,7 @@ BORROWS = st.builds(
 RECORDS = st.builds(
     RecordIndex, list=st.sampled_from(["copies", "calls", "borrows"]), index=st.integers(0, FEW)
 )
-FACTORS = st.none() | st.floats(0, 1e6)
+FACTORS = st.none() | st.floats(-1e3, 1e6)
 SAVINGS = st.builds(
     Saving,
     speedup=FACTORS,
@@ -163,6 +164,11 @@ SAVINGS = st.builds(
     cache=st.none() | WORDS,
     method=st.sampled_from(["measured", "estimated", "not measured"]),
     reason=st.none() | WORDS,
+    program_seconds=FACTORS,
+    program_speedup=FACTORS,
+    program_low=FACTORS,
+    program_high=FACTORS,
+    verdict=st.sampled_from([None, "worth it", "undecided", "not worth it"]),
 )
 FINDINGS = st.builds(
     Finding,
@@ -226,6 +232,12 @@ TIMINGS = st.builds(
     bytes_copied=COUNTS,
     source=WORDS,
 )
+MACHINES = st.builds(
+    Machine,
+    caches=few(COUNTS),
+    bandwidth_read=st.none() | SECONDS,
+    bandwidth_copy=st.none() | SECONDS,
+)
 TRACES = st.builds(
     Trace,
     meta=METAS,
@@ -244,6 +256,7 @@ TRACES = st.builds(
             lines=few(TIMINGS),
         )
     ),
+    machine=st.none() | MACHINES,
     schema=st.just("interprobe.trace/1"),
 )
 

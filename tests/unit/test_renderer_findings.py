@@ -15,8 +15,9 @@ from report_samples import (
 )
 
 from interprobe.findings import Cost, Fix, RecordIndex, Severity, Site
+from interprobe.layout import Layout
 from interprobe.renderers import terminal
-from interprobe.trace import Argument, Layout, Trace
+from interprobe.trace import Argument, Trace
 
 
 def drawn(run: Trace, width: int = 100) -> str:

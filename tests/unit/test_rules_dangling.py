@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from trace_builder import argument, called, layout_of, site, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip401_dangling_pointer as ip401
-from interprobe.trace import Argument, Call, Fact
+from interprobe.trace import Argument, Call
 
 FREED = "pointer to a freed array"
 ARRAY = np.zeros(1000)

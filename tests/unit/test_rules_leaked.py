@@ -6,9 +6,10 @@ import msgspec
 import numpy as np
 from trace_builder import called, layout_of, site, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity, Site
 from interprobe.rules import ip404_leaked_ownership as ip404
-from interprobe.trace import Borrow, Call, Fact, Trace
+from interprobe.trace import Borrow, Call, Trace
 
 WRAPPED = "np.ctypeslib.as_array(lib.make(n), (n,))"
 

@@ -9,10 +9,11 @@ import pytest
 from msgspec.structs import replace
 from trace_builder import argument, called, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip306_length_overrun as ip306
 from interprobe.rules import ip312_index_overflow as ip312
-from interprobe.trace import Argument, Call, Fact
+from interprobe.trace import Argument, Call
 
 DP = "POINTER(c_double)"
 EXPRESSION = "lib.total(x.ctypes.data_as(DP), n)"

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from trace_builder import LIBRARY, copied, site, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip311_lossy_cast as ip311
-from interprobe.trace import Fact, Native
+from interprobe.trace import Native
 
 GLUE = Native(library=LIBRARY)
 

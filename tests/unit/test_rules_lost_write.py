@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from trace_builder import LIBRARY, argument, called, copied, site, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip307_lost_write as ip307
-from interprobe.trace import Call, Copy, Fact, Native
+from interprobe.trace import Call, Copy, Native
 
 SINGLE: NDArray[Any] = np.ones(100, np.float32)
 DOUBLE: NDArray[Any] = np.ones(100)

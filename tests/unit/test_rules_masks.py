@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from trace_builder import argument, called, layout_of, site, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip313_mask_dropped as ip313
-from interprobe.trace import Borrow, Call, Fact, Trace
+from interprobe.trace import Borrow, Call, Trace
 
 READINGS = np.arange(10.0)
 MASK = Fact("mask-dropped", position=0, value=3, limit=10, text="-9999")

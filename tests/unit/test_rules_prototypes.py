@@ -10,12 +10,13 @@ import pytest
 from trace_builder import argument, called, trace_of
 
 from interprobe.declared_types import c_type
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.prototypes import Parameter, Prototype
 from interprobe.rules import ip301_dtype_reinterpreted as ip301
 from interprobe.rules import ip304_missing_prototype as ip304
 from interprobe.rules import ip305_prototype_mismatch as ip305
-from interprobe.trace import Argument, Call, Fact, Returns, Trace
+from interprobe.trace import Argument, Call, Returns, Trace
 
 
 def prototype(returns: str, *parameters: str, variadic: bool = False) -> Prototype:

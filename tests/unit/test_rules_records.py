@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trace_builder import argument, called, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.record_layouts import differences, parse_record, read_of_ones
 from interprobe.rules import ip310_struct_padding as ip310
-from interprobe.trace import Fact
 
 PADDED = "id@0:i4 value@8:f8 =16"
 PACKED = "id@0:i4 value@4:f8 =12"

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from trace_builder import argument, called, layout_of, site, trace_of
 
 from interprobe.analysis import analyse
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.refusals import numpy_name, unmet
 from interprobe.refused_arguments import refused_arguments
 from interprobe.rules import ip315_refused_array as ip315
-from interprobe.trace import Call, Fact
+from interprobe.trace import Call
 
 D = np.ones(12)
 M = np.ones((3, 4))

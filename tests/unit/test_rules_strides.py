@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from trace_builder import argument, called, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip302_strides_ignored as ip302
 from interprobe.rules import ip303_byte_order_ignored as ip303
-from interprobe.trace import Call, Fact
+from interprobe.trace import Call
 
 DP = "POINTER(c_double)"
 EXPRESSION = "lib.total(x[::2].ctypes.data_as(DP), n)"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from trace_builder import site, temporary, trace_of
+from trace_builder import allocated, site, temporary, trace_of
 
 from interprobe.findings import Finding, RecordIndex, Severity
 from interprobe.rules import ip108_expression_temporaries as ip108
@@ -88,3 +88,16 @@ def test_no_share_is_claimed_since_the_arithmetic_is_part_of_the_seconds() -> No
 def test_more_than_three_operations_are_counted() -> None:
     (finding,) = _findings(*(temporary(f"x * {factor}", LARGE) for factor in range(5)))
     assert finding.cause.startswith("`x * 0`, `x * 1`, `x * 2` and 2 other operations each made")
+
+
+def test_what_fresh_memory_took_is_the_cost_that_is_known() -> None:
+    record = temporary("x * x", LARGE, count=10, seconds=0.6)
+    fresh = allocated("x * x", LARGE.nbytes, count=10, live_most=2, seconds=0.5)
+    elsewhere = allocated("y * y", LARGE.nbytes, count=10, seconds=0.5)
+    (finding,) = ip108.check(trace_of(record, fresh, elsewhere))
+    assert finding.severity is Severity.WARNING
+    assert (finding.cost.seconds, finding.cost.share) == (pytest.approx(0.4), pytest.approx(0.4))
+    assert "an estimated 400 ms of it to get new memory" in finding.evidence
+    once = allocated("x * x", LARGE.nbytes, seconds=0.5)
+    (finding,) = ip108.check(trace_of(record, once))
+    assert finding.cost.seconds == 0.0

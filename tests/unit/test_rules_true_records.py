@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from trace_builder import argument, called, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding
 from interprobe.prototypes import CType, Member, Parameter, Prototype, StructLayout
 from interprobe.rules import ip310_struct_padding as ip310
-from interprobe.trace import Fact
 from interprobe.true_records import true_record
 
 INT = CType("int", "int", 4)

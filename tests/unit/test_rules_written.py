@@ -9,11 +9,12 @@ import pytest
 from msgspec.structs import replace
 from trace_builder import argument, called, trace_of
 
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip308_read_only_written as ip308
 from interprobe.rules import ip309_overlapping_arguments as ip309
 from interprobe.rules import ip314_input_modified as ip314
-from interprobe.trace import Call, Fact
+from interprobe.trace import Call
 
 DP = "POINTER(c_double)"
 TEXT = "element 1 was 0 and is 2"

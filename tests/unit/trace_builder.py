@@ -4,22 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from interprobe.allocation_records import Allocation
 from interprobe.findings import Site
-from interprobe.trace import (
-    Argument,
-    Call,
-    Copy,
-    Layout,
-    Memory,
-    Meta,
-    Native,
-    Process,
-    Temporary,
-    Trace,
-)
+from interprobe.layout import Layout
+from interprobe.trace import Argument, Call, Copy, Memory, Meta, Native, Process, Temporary, Trace
 
 SCRIPT = "/home/ada/fit.py"
 LIBRARY = "/home/ada/lib/libfit.so"
@@ -171,8 +163,51 @@ def temporary(
     )
 
 
-def trace_of(*records: Copy | Call | Temporary, seconds: float = 1.0, processes: int = 1) -> Trace:
+def allocated(
+    expression: str,
+    nbytes: int,
+    *,
+    count: int = 1,
+    ended: int | None = None,
+    live_most: int = 1,
+    touched: int | None = None,
+    seconds: float | None = None,
+    kept: int = 0,
+    at_peak: int = 0,
+    passing: int = 0,
+    line: int = 10,
+    inside: Site | None = None,
+    source: str | None = None,
+) -> Allocation:
+    """Blocks of one size; ``inside`` is the place in a library, ``source`` the whole line."""
+    user_site = site(expression, line)
+    if source is not None:
+        user_site = msgspec.structs.replace(user_site, source=source)
+    return Allocation(
+        process=0,
+        site=user_site if inside is None else inside,
+        user_site=user_site,
+        count=count,
+        bytes=count * nbytes,
+        nbytes=nbytes,
+        ended=count if ended is None else ended,
+        live_most=live_most,
+        touched_bytes=count * nbytes if touched is None else touched,
+        touched_seconds=seconds,
+        kept_nbytes=kept,
+        peak_bytes=at_peak,
+        passing_bytes=passing,
+    )
+
+
+def trace_of(
+    *records: Copy | Call | Temporary | Allocation,
+    seconds: float = 1.0,
+    processes: int = 1,
+    memory: Memory | None = None,
+) -> Trace:
     """A run of some processes that took ``seconds`` each."""
+    memory = Memory() if memory is None else memory
     return Trace(
         meta=Meta(
             interprobe="0.1.0",
@@ -196,15 +231,16 @@ def trace_of(*records: Copy | Call | Temporary, seconds: float = 1.0, processes:
                 exit_status=0,
                 complete=True,
                 in_flight=None,
-                memory=Memory(),
+                memory=memory,
             )
             for number in range(processes)
         ],
         copies=[record for record in records if isinstance(record, Copy)],
         calls=[record for record in records if isinstance(record, Call)],
         borrows=[],
-        memory=Memory(),
+        memory=memory,
         temporaries=[record for record in records if isinstance(record, Temporary)],
+        allocations=[record for record in records if isinstance(record, Allocation)],
     )
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from interprobe.process_ledgers import LedgerFolder
     from interprobe.recorder import GuardedSide, Recorder
     from interprobe.trace import Trace
+    from interprobe.what_if import WhatIf
 
 _NO_NUMPY = "Anything: the program did not import NumPy, so there were no arrays to watch."
 
@@ -39,6 +40,7 @@ class ProgramRecording:
         boundary: Sequence[str] = (),
         no_boundary: Sequence[str] = (),
         contracts: Contracts = "sampled",
+        what_if: WhatIf = "auto",
         headers: Sequence[str] = (),
         guard: GuardedSide | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class ProgramRecording:
             boundary: As for :class:`~interprobe.recorder.Recorder`, for children as well.
             no_boundary: As ``boundary``.
             contracts: As ``boundary``.
+            what_if: As ``boundary``.
             guard: As ``boundary``.
             headers: Paths of headers that declare functions of libraries.
         """
@@ -69,6 +72,7 @@ class ProgramRecording:
         self._boundary = list(boundary)
         self._no_boundary = list(no_boundary)
         self._contracts: Contracts = contracts
+        self._what_if: WhatIf = what_if
         self._guard = guard
         self._headers = list(headers)
         self._arrival = NumpyArrival(self._start)
@@ -97,6 +101,7 @@ class ProgramRecording:
                     self._no_boundary,
                     self._contracts,
                     self._guard,
+                    self._what_if,
                 )
             )
             ChildEndings(self._end_in_child).watch()
@@ -138,8 +143,9 @@ class ProgramRecording:
 
                 trace = add_resident_peak(trace, peak)
             from interprobe.analysis import analyse
+            from interprobe.this_machine import with_machine
 
-            self._deliver(analyse(trace))
+            self._deliver(analyse(with_machine(trace)))
         if self._folder is not None:
             self._folder.remove()  # the watchdog takes this for the word that all is delivered
 
@@ -147,8 +153,11 @@ class ProgramRecording:
         """Add what the launch alone knows: the exit status and the whole program's wall time."""
         from msgspec.structs import replace
 
+        from interprobe.recorder import own_seconds
+
         # The recording began at the import of NumPy; a share is one of the whole program's time.
-        seconds = max(time.perf_counter() - self._began, trace.meta.seconds)
+        own = own_seconds()
+        seconds = max(time.perf_counter() - self._began - own, trace.meta.seconds)
         first = replace(trace.processes[0], exit_status=status, seconds=seconds)
         blind_spots = [_NO_NUMPY] if without_numpy else trace.meta.blind_spots
         meta = replace(trace.meta, exit_status=status, seconds=seconds, blind_spots=blind_spots)
@@ -167,6 +176,7 @@ class ProgramRecording:
         with self._imports.own():
             from interprobe import sealing, sites
             from interprobe.analysis import analyse
+            from interprobe.this_machine import with_machine
 
             ledgers = folder.contents()
             if ledgers:
@@ -174,7 +184,7 @@ class ProgramRecording:
                 trace = sealing.seal(ledgers)
             else:
                 trace = self._trace_of_nothing()
-            self._deliver(analyse(trace))
+            self._deliver(analyse(with_machine(trace)))
         folder.remove()
 
     def _trace_of_nothing(self) -> Trace:
@@ -203,6 +213,7 @@ class ProgramRecording:
                 boundary=self._boundary,
                 no_boundary=self._no_boundary,
                 contracts=self._contracts,
+                what_if=self._what_if,
                 guard=self._guard,
                 headers=self._headers,
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
@@ -12,9 +13,12 @@ from interprobe.cli.console.output import Output
 from interprobe.cli.showcase.experiment import Outcome, Side
 from interprobe.renderers import renderers
 from interprobe.terminal import verdict
+from interprobe.terminal.ladder import Ladder
+from interprobe.terminal.places import Places
 from interprobe.terminal.report import NARROWEST, page
 from interprobe.terminal.table import Section, report_table
 from interprobe.terminal.units import byte_count, duration
+from interprobe.traffic import ladder
 
 
 def both_sides(outcome: Outcome, output: Output) -> str:
@@ -31,6 +35,7 @@ def both_sides(outcome: Outcome, output: Output) -> str:
                 output,
                 Section("The cure, good()", verdict.draw(outcome.good.trace)),
                 Text(),
+                *_ladder(outcome),
                 Section("What the cure gained", _gain(outcome)),
             ),
         ]
@@ -43,7 +48,7 @@ def one_line(outcome: Outcome, output: Output) -> str:
         state = Text("as expected", style="green")
     else:
         state = Text("not as expected", style="bold red")
-    name = f"{outcome.name:24}{_codes(outcome.found):14}"
+    name = f"{outcome.name:26}{_codes(outcome.found):14}"
     return _drawn(output, Text.assemble(name, state))
 
 
@@ -68,6 +73,15 @@ def table_of_all(outcomes: Sequence[Outcome], seconds: float, output: Output) ->
     parts: list[RenderableType] = [Text(), Section("All scenarios", table), Text()]
     parts += [Text(line, style="bold red") for line in failed]
     return _drawn(output, *parts, Text(ending))
+
+
+def _ladder(outcome: Outcome) -> list[RenderableType]:
+    """Both sides' calls beside the machine, where any took long enough."""
+    sides = {"bad": outcome.bad.trace, "good": outcome.good.trace}
+    if not any(ladder(trace) for trace in sides.values()):
+        return []
+    folder = os.path.dirname(outcome.scenario.__file__)
+    return [Ladder(sides, Places.under(folder)), Text()]
 
 
 def _gain(outcome: Outcome) -> RenderableType:

@@ -11,6 +11,7 @@ from typing import Any
 from interprobe.analysis import analyse
 from interprobe.cli.showcase.catalogue import Scenario
 from interprobe.recorder import Recorder
+from interprobe.this_machine import with_machine
 from interprobe.trace import Trace
 
 _WARM_UP_SIZE = 1
@@ -120,7 +121,7 @@ def _record(
         numbers = side(data)
     finally:
         trace = recorder.stop()
-    return analyse(trace), numbers
+    return analyse(with_machine(trace)), numbers
 
 
 def _time(side: Callable[[Any], tuple[float, ...]], data: Any) -> float:

@@ -1,0 +1,481 @@
+/* The parent's part of a replay: when, whether it is safe, the fork, the wait, and what is booked.
+ *
+ * The child is made by the bare system call: no handler of pthread_atfork runs (that of a BLAS whose
+ * threads are busy would wait for ever), and no signal tells of its end, so that the program neither gets
+ * a SIGCHLD nor can meet the child in wait(). While it lives the parent waits, since pages that both
+ * use are copied when one of them writes; its clock stands still for all that is recorded.
+ */
+#define _GNU_SOURCE
+#include "replay.h"
+
+#include "clock.h"
+#include "guard_blocks.h"
+#include "ledger_region.h"
+#include "replay_sandbox.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    RECORDS = 1024, /* that are remembered; power of two */
+    TRIES = 4,
+    WARMED_UP = 5,
+    LOOK_EVERY = 20, /* milliseconds */
+    MANY_TIMES = 8,
+    PATIENCE = 50000000,     /* nanoseconds */
+    LONGEST_WAIT = 250000000, /* nanoseconds, for other threads to end what they do */
+    SPARE_MEMORY = 64 << 20,
+};
+#define SHARE 0.1          /* of the run that replays may take, */
+#define AT_LEAST 2e9       /* or so many nanoseconds */
+#define MOST_OF_ONE 1e9    /* nanoseconds of timing */
+#define RECORD_SHARE 0.01  /* of the run that a record's calls take */
+
+static const char what_if_fact[] = "what-if";
+
+typedef struct {
+    uint64_t ledger;
+    entry_offset entry; /* 0: empty */
+    uint8_t tries;
+    bool is_done;
+    uint64_t next; /* ticks of the record's calls from which on it is looked at again */
+} known_record;
+
+uint64_t replay_fed_crossing;
+static known_record records[RECORDS];
+
+/* What is known of a record; NULL where the table is full. */
+static known_record *
+record_of(const record_booking *booking)
+{
+    unsigned at = (unsigned)((booking->entry >> 3) * 0x9E3779B1u >> 20) & (RECORDS - 1);
+    for (unsigned i = 0; i < 16; i++) {
+        known_record *known = &records[(at + i) & (RECORDS - 1)];
+        if (known->entry == 0 || record_ledger(&(record_booking){.ledger = known->ledger,
+                                                                 .slot = booking->slot,
+                                                                 .entry = known->entry}) == NULL) {
+            *known = (known_record){.ledger = booking->ledger, .entry = booking->entry};
+        }
+        if (known->entry == booking->entry && known->ledger == booking->ledger) {
+            return known;
+        }
+    }
+    return NULL;
+}
+
+/* --- whether ---------------------------------------------------------------------------------- */
+
+static double
+elapsed_nanoseconds(const ledger *book)
+{
+    uint64_t ticks = region_header(book)->active_ticks + clock_ticks() - book->resumed_ticks;
+    return (double)ticks / clock_ticks_per_nanosecond;
+}
+
+/* Whether all other threads of the process sleep; 1, 0, or -1 where it is not known. */
+static int
+others_sleep(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    if (tasks == NULL) {
+        return -1;
+    }
+    int own = (int)syscall(SYS_gettid), sleep = 1;
+    const struct dirent *each;
+    while (sleep == 1 && (each = readdir(tasks)) != NULL) {
+        char path[64], text[256], state = 0;
+        int thread = atoi(each->d_name);
+        if (thread <= 0 || thread == own) {
+            continue;
+        }
+        snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
+        FILE *file = fopen(path, "re");
+        if (file == NULL) {
+            continue; /* it has just ended */
+        }
+        size_t length = fread(text, 1, sizeof text - 1, file);
+        fclose(file);
+        text[length] = '\0';
+        const char *name_end = strrchr(text, ')');
+        if (name_end != NULL && sscanf(name_end + 1, " %c", &state) == 1) {
+            sleep = state == 'S';
+        }
+    }
+    closedir(tasks);
+    return sleep;
+}
+
+/* Threads of a BLAS that has done its work look for more for a while before they sleep. */
+static bool
+others_come_to_rest(void)
+{
+    uint64_t began = clock_nanoseconds();
+    int sleep = others_sleep();
+    while (sleep == 0 && clock_nanoseconds() - began < LONGEST_WAIT) {
+        struct timespec pause = {0, 2000000};
+        if (nanosleep(&pause, NULL) < 0) {
+            break; /* a signal is waiting to be answered */
+        }
+        sleep = others_sleep();
+    }
+    replay_spent += (double)(clock_nanoseconds() - began);
+    return sleep == 1;
+}
+
+static bool
+is_only_python_thread(void)
+{
+    PyThreadState *first = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    return PyThreadState_Next(first) == NULL;
+}
+
+static uint64_t
+free_memory(void)
+{
+    unsigned long long kilobytes = 0;
+    char line[128];
+    FILE *file = fopen("/proc/meminfo", "re");
+    while (file != NULL && fgets(line, sizeof line, file) != NULL) {
+        if (sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1) {
+            break;
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return (uint64_t)kilobytes << 10;
+}
+
+static uint64_t
+memory_wanted(const ended_call *call)
+{
+    uint64_t bytes = SPARE_MEMORY;
+    for (int i = 0; i < call->count; i++) {
+        bytes += call->arrays[i] == NULL ? 0 : 4 * (uint64_t)call->layouts[i].nbytes;
+    }
+    return bytes;
+}
+
+/* Why the call cannot be repeated now, or NULL; `may_change`: it may be able to later. */
+static const char *
+hindrance(const ended_call *call, bool *may_change)
+{
+    *may_change = false;
+    if (!replay_sandbox_exists()) {
+        return "this machine cannot keep a repeated call from changing anything";
+    }
+    if (guard_blocks_on) {
+        return "guard mode is on";
+    }
+    *may_change = true;
+    if (!is_only_python_thread()) {
+        return "the program had several Python threads";
+    }
+    if (!others_come_to_rest()) {
+        return "other threads were at work in native code";
+    }
+    if (free_memory() < memory_wanted(call)) {
+        return "too little memory was free for another set of arrays";
+    }
+    return NULL;
+}
+
+/* --- the child -------------------------------------------------------------------------------- */
+
+static pid_t
+fork_silently(int *process_file)
+{
+    *process_file = -1;
+    /* The last byte of the flags is the signal at the child's end: none. */
+#if defined(__aarch64__)
+    return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, process_file, NULL, NULL);
+#else
+    return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, process_file, NULL, NULL);
+#endif
+}
+
+/* Waits until the child has ended, has made no call for so long, or its time is up; whether it ended by
+ * itself. */
+static bool
+wait_for(pid_t child, int process_file, const replay_report *report, double all, double silent,
+         int *status)
+{
+    uint64_t began = clock_nanoseconds(), latest = began;
+    unsigned long calls = 0;
+    bool ended = false, interrupted = false;
+    while (!ended && !interrupted) {
+        uint64_t now = clock_nanoseconds();
+        if (report->calls != calls) {
+            calls = report->calls;
+            latest = now;
+        }
+        if ((double)(now - began) > all || (double)(now - latest) > silent) {
+            break;
+        }
+        struct pollfd poll_for = {.fd = process_file, .events = POLLIN};
+        if (process_file >= 0) {
+            interrupted = poll(&poll_for, 1, LOOK_EVERY) < 0 && errno == EINTR;
+        } else {
+            struct timespec pause = {0, 200000};
+            interrupted = nanosleep(&pause, NULL) < 0 && errno == EINTR;
+        }
+        ended = waitpid(child, status, __WALL | WNOHANG) == child;
+    }
+    if (!ended) {
+        kill(child, SIGKILL);
+        while (waitpid(child, status, __WALL) < 0 && errno == EINTR) {
+        }
+    }
+    return ended;
+}
+
+static void
+tell_end(bool by_itself, int status, replay_report *report)
+{
+    static const char shared_memory[] =
+        "the repeated call crashed: it may have written into memory that it shares with a file or with "
+        "other processes";
+    if (!by_itself) {
+        snprintf(report->reason, sizeof report->reason,
+                 "the repeated call did not come back (threads of its library do not exist there)");
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
+        snprintf(report->reason, sizeof report->reason,
+                 "the call reaches outside of the process (files, sockets, other processes)");
+    } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && report->shares_memory) {
+        snprintf(report->reason, sizeof report->reason, "%s", shared_memory);
+    } else if (WIFSIGNALED(status)) {
+        snprintf(report->reason, sizeof report->reason, "the repeated call was ended by signal %d (%s)",
+                 WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else {
+        snprintf(report->reason, sizeof report->reason, "the repeated call ended its process");
+    }
+}
+
+/* Runs the child. `out` is filled. */
+static void
+run(const replay_job *job, replay_report *out)
+{
+    memset(out, 0, sizeof *out);
+    replay_report *report = mmap(NULL, sizeof *report, PROT_READ | PROT_WRITE,
+                                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (report == MAP_FAILED) {
+        snprintf(out->reason, sizeof out->reason, "too little memory was free");
+        return;
+    }
+    memset(report, 0, sizeof *report);
+    uint64_t began = clock_nanoseconds();
+    int process_file, status = 0;
+    pid_t child = fork_silently(&process_file);
+    if (child == 0) {
+        replay_in_child(job, report);
+    }
+    double forking = (double)(clock_nanoseconds() - began);
+    if (child < 0) {
+        snprintf(out->reason, sizeof out->reason, "no child could be forked: %s", strerror(errno));
+    } else {
+        double preparing = (double)memory_wanted(job->call) / 0.5 + forking; /* at 500 MB/s */
+        double all = 1.5 * job->allowance / clock_ticks_per_nanosecond + preparing;
+        double one = (double)job->call->ticks / clock_ticks_per_nanosecond;
+        bool by_itself = wait_for(child, process_file, report, all,
+                                  preparing + PATIENCE + MANY_TIMES * one, &status);
+        *out = *report;
+        if (!report->is_whole) {
+            tell_end(by_itself, status, out);
+        }
+    }
+    if (process_file >= 0) {
+        close(process_file);
+    }
+    munmap(report, sizeof *report);
+    /* Pages that the parent writes later cost it about as much as the fork did. */
+    replay_spent += (double)(clock_nanoseconds() - began) + forking;
+}
+
+/* --- what is booked --------------------------------------------------------------------------- */
+
+static void
+name_positions(uint32_t positions, char *out, size_t room)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (int i = 0; i < CALL_ARGUMENTS; i++) {
+        if (positions & 1u << i && used + 4 < room) {
+            used += (size_t)snprintf(out + used, room - used, "%s%d", used ? "," : "", i);
+        }
+    }
+}
+
+/* "CHANGE|POSITIONS|CACHE|PASSES|AS_IS|CHANGED|SPEEDUP|LOW|HIGH|REASON", times in nanoseconds; for each
+ * state of the caches that was measured. */
+static void
+book_change(const replay_job *job, const replay_report *report, int change, cache_state cache)
+{
+    static const char *const caches[] = {"warm", "evicted"};
+    const replay_figures *is = &report->figures[change][cache];
+    const char *reason = report->reason[0] ? report->reason : report->reasons[change];
+    bool measured = is->passes > 0 && reason[0] == '\0';
+    char positions[80], text[480];
+    if (!measured && cache != CACHE_WARM) {
+        return;
+    }
+    name_positions(job->positions[change], positions, sizeof positions);
+    if (measured) {
+        double nanoseconds = 1 / clock_ticks_per_nanosecond;
+        snprintf(text, sizeof text, "%s|%s|%s|%d|%.3f|%.3f|%.5f|%.5f|%.5f|", job->changes[change]->change,
+                 positions, caches[cache], is->passes, is->as_is * nanoseconds,
+                 is->changed * nanoseconds, is->speedup, is->low, is->high);
+    } else {
+        snprintf(text, sizeof text, "%s|%s||0||||||%s", job->changes[change]->change, positions, reason);
+    }
+    const fact_event fact = {.kind = what_if_fact,
+                             .position = __builtin_ctz(job->positions[change]),
+                             /* What stood in the way once may be out of it at the next try. */
+                             .other = (measured ? 0 : REPLAY_CHANGES * CACHE_STATES) +
+                                      change * CACHE_STATES + (int)cache,
+                             .value = is->passes,
+                             .text = text};
+    const what_if *is_about = job->changes[change];
+    ledger_book_fact(is_about->about == NULL ? &job->call->ticket->record
+                                             : is_about->about(job->call, fact.position),
+                     &fact);
+}
+
+/* --- when --------------------------------------------------------------------------------------- */
+
+/* Finds the counterfactuals; returns the ticks that conversions before the record's calls have taken. */
+static uint64_t
+find_changes(replay_job *job, unsigned traits)
+{
+    uint64_t ticks = 0;
+    for (const what_if *each = what_ifs; each != NULL && job->count < REPLAY_CHANGES; each = each->next) {
+        bool concerns = (traits & each->concerns.all) == each->concerns.all &&
+                        (each->concerns.any == 0 || (traits & each->concerns.any) != 0) &&
+                        (traits & each->never) == 0;
+        uint32_t positions = concerns ? each->applies(job->call) : 0;
+        if (positions != 0) {
+            job->changes[job->count] = each;
+            job->positions[job->count++] = positions;
+            if (each->about != NULL) {
+                ticks += ledger_copy_ticks(each->about(job->call, __builtin_ctz(positions)));
+            }
+        }
+    }
+    return ticks;
+}
+
+static void
+replay(replay_job *job, known_record *known, double left)
+{
+    bool may_change = false;
+    const char *why = hindrance(job->call, &may_change);
+    static replay_report report; /* GIL held throughout */
+    known->is_done = why == NULL || !may_change || ++known->tries == TRIES;
+    if (why != NULL) {
+        memset(&report, 0, sizeof report);
+        snprintf(report.reason, sizeof report.reason, "%s", why);
+    } else {
+        double most = left < MOST_OF_ONE ? left : MOST_OF_ONE;
+        job->allowance = most * clock_ticks_per_nanosecond;
+        run(job, &report);
+    }
+    for (int i = 0; i < job->count; i++) {
+        book_change(job, &report, i, CACHE_WARM);
+        book_change(job, &report, i, CACHE_EVICTED);
+    }
+}
+
+/* An array over living memory that an argument is the mere address of; a new reference, or NULL. */
+static PyArrayObject *
+array_at_address(const callee *to, PyObject *argument)
+{
+    pointed_layout found;
+    if (to->foreign == NULL || to->layouts_behind == NULL ||
+        to->layouts_behind(argument, &found, 1) != 1 || found.offset >= 0 || found.kept.freed != 0) {
+        return NULL;
+    }
+    const layout *is = &found.kept.is;
+    char type[16];
+    PyArray_Descr *descr = NULL;
+    snprintf(type, sizeof type, "%c%c%d", is->byteorder, is->kind, (int)is->elsize);
+    PyObject *name = strchr("fiucb", is->kind) == NULL ? NULL : PyUnicode_FromString(type);
+    PyObject *array = NULL;
+    if (name != NULL && PyArray_DescrConverter(name, &descr) == NPY_SUCCEED) {
+        array = PyArray_NewFromDescr(&PyArray_Type, descr, is->ndim, (npy_intp *)is->shape,
+                                     (npy_intp *)is->strides, is->data,
+                                     is->writeable ? NPY_ARRAY_WRITEABLE : 0, NULL);
+    }
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return (PyArrayObject *)array;
+}
+
+static void
+consider(ended_call *call, unsigned traits, calls_so_far all, known_record *known)
+{
+    const callee *to = call->to;
+    const ledger *book = record_ledger(&call->ticket->record.bookings[0]);
+    double elapsed = elapsed_nanoseconds(book);
+    double budget = SHARE * elapsed > AT_LEAST ? SHARE * elapsed : AT_LEAST;
+    bool unbounded = replay_mode == REPLAY_ALL;
+    if (!unbounded && replay_spent >= budget) {
+        return;
+    }
+    for (int i = 0; i < call->count; i++) {
+        call->arrays[i] = to->array_behind(to->arguments[i]);
+        if (call->arrays[i] == NULL) {
+            call->arrays[i] = array_at_address(to, to->arguments[i]);
+        }
+        if (call->arrays[i] != NULL) {
+            layout_read(&call->layouts[i], call->arrays[i]);
+        }
+    }
+    bool settled = all.count >= WARMED_UP; /* the first calls meet cold memory */
+    replay_job job = {.call = call, .in_place = settled ? (double)all.ticks / (double)all.count : 0};
+    uint64_t ticks = all.ticks + find_changes(&job, traits);
+    double share = (double)ticks / clock_ticks_per_nanosecond / elapsed;
+    known->next = 2 * ticks; /* another look when it has cost twice as much */
+    if (job.count > 0 && ticks >= replay_threshold && (unbounded || share >= RECORD_SHARE)) {
+        replay(&job, known, unbounded ? MOST_OF_ONE : budget - replay_spent);
+    }
+    for (int i = 0; i < call->count; i++) {
+        Py_XDECREF(call->arrays[i]); /* the argument itself still holds it, or its memory */
+    }
+}
+
+void
+replay_consider(const callee *to, const call_ticket *ticket, uint64_t serial, unsigned traits,
+                uint64_t ticks, calls_so_far all)
+{
+    if (to->repeat == NULL || to->count > CALL_ARGUMENTS || ticket->record.count == 0 ||
+        (traits & CALL_RAISED) != 0 || record_ledger(&ticket->record.bookings[0]) == NULL) {
+        return;
+    }
+    known_record *known = record_of(&ticket->record.bookings[0]);
+    if (known == NULL || known->is_done || all.ticks < known->next && replay_fed_crossing != serial) {
+        return;
+    }
+    int saved = errno;
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    uint64_t began = clock_ticks(), nanoseconds = clock_nanoseconds();
+    static ended_call call; /* too large for the stacks of deep callbacks; GIL held throughout */
+    call.to = to;
+    call.ticket = ticket;
+    call.serial = serial;
+    call.ticks = ticks;
+    call.count = (int)to->count;
+    consider(&call, traits, all, known);
+    clock_hide(clock_ticks() - began, clock_nanoseconds() - nanoseconds);
+    PyErr_Restore(type, value, traceback);
+    errno = saved;
+}

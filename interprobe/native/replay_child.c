@@ -1,0 +1,430 @@
+/* The child's part of a replay: makes the other arguments, times both calls in turns, and ends.
+ *
+ * A kernel can run much faster in the child than in its parent, so that only times of the child are
+ * compared with each other. Each is measured where calls follow one another, and, unless that agrees
+ * with the time that the program saw, with the arrays' lines taken out of the caches before each call:
+ * the record's own times tell in the end which of both it was.
+ *
+ * A turn is several calls of one kind, and the first of them is not counted: it meets the caches, and the
+ * C library's memory, as the other kind has left them. Nor is the first pass, in which the pages that the
+ * calls write are copied. Others may want the processor meanwhile: what they take is not counted
+ * (replay_stopwatch.c), what they do to the caches is left to medians.
+ */
+#define _GNU_SOURCE
+#include "replay.h"
+
+#include "clock.h"
+#include "ledger.h"
+#include "replay_sandbox.h"
+#include "replay_stopwatch.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#if defined(__x86_64__)
+#include <x86intrin.h>
+#endif
+
+enum {
+    PASSES = 15,
+    FEWEST_PASSES = 3,
+    SAMPLES = 3,                 /* of a turn: it counts as the one in the middle */
+    SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
+    MOST_CALLS = 2000,           /* in a sample */
+    LINE = 64,
+};
+#define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
+#define AGREES 1.15 /* times this near to each other are the same */
+
+typedef struct {
+    PyObject *arguments[CALL_ARGUMENTS];
+    PyArrayObject *behind[CALL_ARGUMENTS]; /* each argument; NULL: no array, or not known */
+    const what_if *converts; /* makes the arrays behind `positions` anew before each call; or NULL */
+    uint32_t positions;
+} row;
+
+typedef struct {
+    const replay_job *job;
+    replay_report *report;
+    int rows; /* the first is the call with its own arguments */
+    row of[REPLAY_CHANGES + 1];
+    int change[REPLAY_CHANGES + 1];          /* of the job, by row */
+    int calls[REPLAY_CHANGES + 1];           /* in a sample */
+    int samples;                             /* in a turn, */
+    bool leads;                              /* after a call that is not counted */
+    double took[REPLAY_CHANGES + 1][PASSES]; /* nanoseconds of one call */
+} experiment;
+
+_Noreturn static void
+leave(replay_report *report, const char *reason)
+{
+    if (reason != NULL) {
+        snprintf(report->reason, sizeof report->reason, "%s", reason);
+    }
+    report->is_whole = 1;
+    syscall(SYS_exit_group, 0);
+    for (;;) {
+    }
+}
+
+/* --- arguments ------------------------------------------------------------------------------ */
+
+/* What stands for an argument when another array is behind it; NULL: nothing can. */
+static PyObject *
+standing_for(const ended_call *call, int position, PyArrayObject *array)
+{
+    PyObject *argument = call->to->arguments[position];
+    const foreign_binding *foreign = call->to->foreign;
+    if (foreign == NULL || PyArray_Check(argument)) {
+        return (PyObject *)array;
+    }
+    return foreign->pointing_at == NULL ? NULL : foreign->pointing_at(argument, array);
+}
+
+static const char *
+make_row(const replay_job *job, int change, row *out)
+{
+    const what_if *is = job->changes[change];
+    out->converts = is->again == NULL ? NULL : is;
+    out->positions = job->positions[change];
+    for (int i = 0; i < job->call->count; i++) {
+        PyObject *argument = job->call->to->arguments[i];
+        PyArrayObject *array = job->call->arrays[i];
+        if (job->positions[change] & 1u << i) {
+            array = (is->again != NULL ? is->again : is->instead)(job->call, i);
+            argument = array == NULL ? NULL : standing_for(job->call, i, array);
+        }
+        if (argument == NULL) {
+            PyErr_Clear();
+            return "the array that it asks for could not be made";
+        }
+        out->arguments[i] = argument;
+        out->behind[i] = array;
+    }
+    return NULL;
+}
+
+/* --- time ----------------------------------------------------------------------------------- */
+
+/* One call of a row: a new reference, or NULL. */
+static PyObject *
+call_once(const experiment *now, const row *of)
+{
+    const ended_call *call = now->job->call;
+    if (of->converts == NULL) {
+        return call->to->repeat(call->to, of->arguments);
+    }
+    PyObject *arguments[CALL_ARGUMENTS], *made[2 * CALL_ARGUMENTS], *result = NULL;
+    int count = 0;
+    bool whole = true;
+    memcpy(arguments, of->arguments, sizeof arguments);
+    for (int i = 0; i < call->count && whole; i++) {
+        if (of->positions & 1u << i) {
+            PyArrayObject *array = of->converts->again(call, i);
+            arguments[i] = array == NULL ? NULL : standing_for(call, i, array);
+            whole = arguments[i] != NULL;
+            made[count++] = (PyObject *)array;
+            made[count++] = arguments[i] == (PyObject *)array ? NULL : arguments[i];
+        }
+    }
+    if (whole) {
+        result = call->to->repeat(call->to, arguments);
+    }
+    for (int i = 0; i < count; i++) {
+        Py_XDECREF(made[i]);
+    }
+    return result;
+}
+
+/* Nanoseconds of one call; -1 where it fails. The last result is let go outside of what is timed. */
+static double
+time_calls(const experiment *now, int which, int calls)
+{
+    PyObject *last = NULL;
+    stopwatch watch;
+    stopwatch_start(&watch);
+    for (int i = 0; i < calls; i++) {
+        PyObject *result = call_once(now, &now->of[which]);
+        if (result == NULL) {
+            Py_XDECREF(last);
+            return -1;
+        }
+        Py_XSETREF(last, result);
+        now->report->calls++;
+    }
+    double nanoseconds = stopwatch_nanoseconds(&watch);
+    Py_XDECREF(last);
+    return nanoseconds / calls;
+}
+
+/* Takes an array's memory out of the caches. */
+static void
+evict(const layout *is)
+{
+#if defined(__x86_64__)
+    const char *low, *high;
+    layout_extent(is, &low, &high);
+    for (const char *at = low; at < high; at += LINE) {
+        _mm_clflush(at);
+    }
+    _mm_mfence();
+#else
+    (void)is;
+#endif
+}
+
+static void
+evict_array(PyArrayObject *array)
+{
+    layout is;
+    layout_read(&is, array);
+    evict(&is);
+}
+
+static void
+evict_row(const experiment *now, int which)
+{
+    const ended_call *call = now->job->call;
+    const row *of = &now->of[which];
+    for (int i = 0; i < call->count; i++) {
+        bool converted = of->converts != NULL && of->positions & UINT32_C(1) << i;
+        PyArrayObject *array = converted ? of->converts->reads(call, i) : of->behind[i];
+        if (array != NULL) {
+            evict_array(array);
+        }
+    }
+}
+
+/* Whether the arrays can be evicted, and that makes a difference. */
+static bool
+can_evict(const experiment *now)
+{
+#if defined(__x86_64__)
+    const ended_call *call = now->job->call;
+    uint64_t bytes = 0;
+    for (int i = 0; i < call->count; i++) {
+        if (call->arrays[i] != NULL) {
+            const char *low, *high;
+            layout_extent(&call->layouts[i], &low, &high);
+            bytes += (uint64_t)(high - low);
+        }
+    }
+    return bytes > 0 && bytes <= MOST_EVICTED;
+#else
+    (void)now;
+    return false;
+#endif
+}
+
+static int
+by_size(const void *a, const void *b)
+{
+    double one = *(const double *)a, other = *(const double *)b;
+    return (one > other) - (one < other);
+}
+
+static double
+median(const double *of, int count)
+{
+    double sorted[PASSES];
+    memcpy(sorted, of, (size_t)count * sizeof *of);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_size);
+    return count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2;
+}
+
+/* Nanoseconds of one call in a turn of its kind; -1: it fails. */
+static double
+time_turn(const experiment *now, int which, bool cold)
+{
+    double took[SAMPLES];
+    for (int i = now->leads ? -1 : 0; i < now->samples; i++) {
+        if (cold) {
+            evict_row(now, which);
+        }
+        double each = time_calls(now, which, cold || i < 0 ? 1 : now->calls[which]);
+        if (each < 0) {
+            return -1;
+        }
+        if (i >= 0) {
+            took[i] = each;
+        }
+    }
+    return median(took, now->samples);
+}
+
+static double
+nanoseconds_now(void)
+{
+    return (double)clock_nanoseconds();
+}
+
+/* Times all rows in turns, forwards and backwards: up to a time, `until`, and where there are too few
+ * passes then, up to its `end`. Returns how many passes were whole, -1: a call failed. */
+static int
+time_all(experiment *now, bool cold, double until, double end)
+{
+    for (int pass = -1; pass < PASSES; pass++) { /* the first is not counted */
+        double began = nanoseconds_now();
+        for (int k = 0; k < now->rows; k++) {
+            int which = pass & 1 ? now->rows - 1 - k : k;
+            double took = time_turn(now, which, cold);
+            if (took < 0) {
+                return -1;
+            }
+            if (pass >= 0) {
+                now->took[which][pass] = took;
+            }
+        }
+        double ended = nanoseconds_now();
+        if (ended + (ended - began) > (pass + 1 < FEWEST_PASSES ? end : until)) {
+            return pass + 1;
+        }
+    }
+    return PASSES;
+}
+
+static void
+read_figures(const experiment *now, int which, int passes, replay_figures *out)
+{
+    bool converts = now->of[which].converts != NULL; /* so that the call with it is as it was */
+    const double *as_is = now->took[converts ? which : 0];
+    const double *changed = now->took[converts ? 0 : which];
+    double ratios[PASSES];
+    for (int i = 0; i < passes; i++) {
+        ratios[i] = as_is[i] / changed[i];
+    }
+    *out = (replay_figures){.passes = passes};
+    out->as_is = median(as_is, passes) * clock_ticks_per_nanosecond;
+    out->changed = median(changed, passes) * clock_ticks_per_nanosecond;
+    out->speedup = median(ratios, passes);
+    qsort(ratios, (size_t)passes, sizeof *ratios, by_size);
+    /* Between these lies the median of all such ratios, 95 times of 100, from 6 passes on. */
+    int outside = passes < 6 ? 0 : passes / 3 - 2;
+    out->low = ratios[outside];
+    out->high = ratios[passes - 1 - outside];
+}
+
+static double
+distance(double one, double other)
+{
+    return one > other ? one / other : other / one;
+}
+
+static const char failed[] = "the call fails when it is repeated";
+
+/* A change that the callee refuses is none; the others can be measured all the same. */
+static void
+drop_row(experiment *now, int which)
+{
+    PyErr_Clear();
+    snprintf(now->report->reasons[now->change[which]], REPLAY_REASON,
+             "the call fails with the array that it asks for");
+    now->rows--;
+    for (int i = which; i < now->rows; i++) {
+        now->of[i] = now->of[i + 1];
+        now->change[i] = now->change[i + 1];
+        now->calls[i] = now->calls[i + 1];
+    }
+}
+
+static const char too_long[] = "one call takes too long to be repeated";
+
+/* Decides how many calls there are in samples and turns; returns why nothing can be timed, or NULL. */
+static const char *
+plan(experiment *now, double allowance)
+{
+    double calls = 0, samples = 0, began = nanoseconds_now();
+    for (int which = now->rows - 1; which >= 0; which--) {
+        double took = time_calls(now, which, 1);
+        if (took < 0 && which > 0) {
+            drop_row(now, which);
+            continue;
+        }
+        if (took < 0) {
+            return failed;
+        }
+        now->calls[which] = (int)fmax(1, fmin(MOST_CALLS, ceil(SAMPLE_NANOSECONDS / fmax(took, 1))));
+        calls += took;
+        samples += now->calls[which] * took;
+    }
+    /* Others may want the processor. And these calls were slower than those to come: their pages were
+     * copied. */
+    double slowed = fmax(1, (nanoseconds_now() - began) / fmax(calls, 1));
+    double most = allowance / 2 / (FEWEST_PASSES + 2) / slowed;
+    now->leads = samples + calls < most;
+    now->samples = SAMPLES * samples + calls < most ? SAMPLES : 1;
+    return calls * (FEWEST_PASSES + 1) * 0.8 > allowance ? too_long : NULL;
+}
+
+static void
+carry_out(experiment *now)
+{
+    double allowance = now->job->allowance / clock_ticks_per_nanosecond;
+    double in_place = now->job->in_place / clock_ticks_per_nanosecond;
+    const char *why = plan(now, allowance);
+    if (why != NULL) {
+        leave(now->report, why);
+    }
+    if (now->rows == 1) {
+        return; /* each reason is told */
+    }
+    double began = nanoseconds_now();
+    bool evictable = can_evict(now);
+    for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
+        double end = began + allowance;
+        double until = cache == CACHE_WARM && evictable ? began + allowance / 2 : end;
+        int passes = time_all(now, cache == CACHE_EVICTED, until, end);
+        if (passes < FEWEST_PASSES && cache == CACHE_WARM) {
+            leave(now->report, passes < 0 ? failed : too_long);
+        }
+        if (passes < FEWEST_PASSES) {
+            return;
+        }
+        for (int which = 1; which < now->rows; which++) {
+            read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
+        }
+        double as_it_is = median(now->took[0], passes);
+        if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
+            return; /* the caches were as in the program */
+        }
+    }
+}
+
+_Noreturn void
+replay_in_child(const replay_job *job, replay_report *report)
+{
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    ledger_active = 0; /* nothing of this is booked */
+    PyGC_Disable();
+    const char *why = replay_sandbox_enter(report, sizeof *report, &report->shares_memory);
+    if (why != NULL) {
+        leave(report, why);
+    }
+    PyErr_Clear(); /* the program's own is the parent's to keep */
+    static experiment now;
+    now.job = job;
+    now.report = report;
+    memcpy(now.of[0].arguments, job->call->to->arguments,
+           (size_t)job->call->count * sizeof(PyObject *));
+    memcpy(now.of[0].behind, job->call->arrays,
+           (size_t)job->call->count * sizeof(PyArrayObject *));
+    now.rows = 1;
+    for (int i = 0; i < job->count; i++) {
+        why = make_row(job, i, &now.of[now.rows]);
+        if (why != NULL) {
+            snprintf(report->reasons[i], REPLAY_REASON, "%s", why);
+        } else {
+            now.change[now.rows++] = i;
+        }
+    }
+    if (now.rows > 1) {
+        carry_out(&now);
+    }
+    leave(report, NULL);
+}

@@ -1,0 +1,92 @@
+"""Chooses, between a replay's two states of the caches, the one that the calls were in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import replace
+
+from interprobe.replays import Replay
+
+DISAGREES: Final = 1.4
+"""From this ratio on, a time in the child and one in the program are not the same state."""
+AGREES: Final = 1.15
+"""Up to this ratio they are: the probes' own time and what else runs make as much."""
+
+
+def typical_seconds(count: int, seconds: float, longest: float) -> float:
+    """What one call of a record took as a rule: the first ones, in cold memory, are the longest.
+
+    Args:
+        count: Of the record's calls.
+        seconds: Of all of them.
+        longest: Of the longest one.
+    """
+    if count <= 0:
+        return 0.0
+    return (seconds - longest) / (count - 1) if count > 1 and seconds > longest else seconds / count
+
+
+def choose(
+    replays: Sequence[Replay],
+    shortest: float,
+    typical: float,
+    *,
+    of_difference: bool = False,
+) -> list[Replay]:
+    """One replay of each change: in the state whose time as it was is nearest to that in place.
+
+    Where neither is near, or both are what was seen, the interval spans both.
+
+    Args:
+        replays: Of one record; warm and evicted ones of the same change.
+        shortest: Seconds of the shortest call that the program saw; of a copy, for a copy's record.
+        typical: Seconds of one as a rule. On a busy machine that is too long: a call that was
+            interrupted is as long as the interruption.
+        of_difference: It is a copy's: its time in the child is what the change leaves out.
+    """
+    by_change: dict[tuple[str, tuple[int, ...]], list[Replay]] = {}
+    for each in replays:
+        by_change.setdefault((each.change, tuple(each.positions)), []).append(each)
+    return [
+        _chosen(states, shortest, typical, of_difference=of_difference)
+        for states in by_change.values()
+    ]
+
+
+def _chosen(
+    states: Sequence[Replay], shortest: float, typical: float, *, of_difference: bool
+) -> Replay:
+    def seen(replay: Replay) -> float:
+        return replay.as_is - replay.changed if of_difference else replay.as_is
+
+    measured = [each for each in states if each.passes and seen(each) > 0]
+    if not measured:
+        return max(states, key=lambda each: each.passes)
+    if shortest <= 0 or typical <= 0:
+        return measured[0]
+    off = {each.cache: _off(seen(each), shortest, typical) for each in measured}
+    nearest = min(measured, key=lambda each: (off[each.cache], _distance(seen(each), shortest)))
+    ambiguous = sum(distance == 1.0 for distance in off.values()) > 1
+    if len(measured) == 1 or (off[nearest.cache] < DISAGREES and not ambiguous):
+        return nearest
+    lows = [each.low for each in measured if each.low is not None]
+    highs = [each.high for each in measured if each.high is not None]
+    return replace(
+        nearest,
+        cache="either",
+        low=min(lows) if lows else None,
+        high=max(highs) if highs else None,
+    )
+
+
+def _off(seconds: float, shortest: float, typical: float) -> float:
+    """How far a time is from all that was seen in place; 1 where it was among that, or nearly."""
+    longest = max(shortest, typical)
+    ratio = shortest / seconds if seconds < shortest else max(1.0, seconds / longest)
+    return ratio if ratio > AGREES else 1.0
+
+
+def _distance(one: float, other: float) -> float:
+    return max(one / other, other / one)
