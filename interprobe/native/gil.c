@@ -76,3 +76,18 @@ gil_read(gil_view *out)
 #endif
     return true;
 }
+
+void
+gil_forget_requests(void)
+{
+    gil_view now;
+    if (!gil_read(&now) || !now.is_wanted) {
+        return;
+    }
+    PyThreadState *thread = PyThreadState_Get();
+#if PY_VERSION_HEX >= 0x030D0000
+    _Py_atomic_and_uintptr(&thread->eval_breaker, ~(uintptr_t)1);
+#else
+    _Py_atomic_store_relaxed(&thread->interp->ceval.gil_drop_request, 0);
+#endif
+}

@@ -18,4 +18,8 @@ bool gil_is_known(void);
  * known. */
 bool gil_read(gil_view *out);
 
+/* In a forked child, whose only thread this is: that another thread wants the GIL is no longer true. Who
+ * lets go of it upon such a request waits until another has taken it. */
+void gil_forget_requests(void);
+
 #endif

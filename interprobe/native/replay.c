@@ -12,8 +12,8 @@
 #include "guard_blocks.h"
 #include "ledger_region.h"
 #include "replay_sandbox.h"
+#include "resting_threads.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
@@ -32,13 +32,14 @@ enum {
     WARMED_UP = 5,
     LOOK_EVERY = 20, /* milliseconds */
     MANY_TIMES = 8,
-    PATIENCE = 50000000,     /* nanoseconds */
-    LONGEST_WAIT = 250000000, /* nanoseconds, for other threads to end what they do */
+    PATIENCE = 50000000, /* nanoseconds */
     SPARE_MEMORY = 64 << 20,
 };
 #define SHARE 0.1          /* of the run that replays may take, */
 #define AT_LEAST 2e9       /* or so many nanoseconds */
-#define MOST_OF_ONE 1e9    /* nanoseconds of timing */
+#define MOST_OF_ONE 1e9    /* nanoseconds of timing, */
+#define MOST_OF_MAIN 2e9   /* and of a record that is most of the run */
+#define MAIN_SHARE 0.3
 #define RECORD_SHARE 0.01  /* of the run that a record's calls take */
 
 static const char what_if_fact[] = "what-if";
@@ -82,63 +83,6 @@ elapsed_nanoseconds(const ledger *book)
     return (double)ticks / clock_ticks_per_nanosecond;
 }
 
-/* Whether all other threads of the process sleep; 1, 0, or -1 where it is not known. */
-static int
-others_sleep(void)
-{
-    DIR *tasks = opendir("/proc/self/task");
-    if (tasks == NULL) {
-        return -1;
-    }
-    int own = (int)syscall(SYS_gettid), sleep = 1;
-    const struct dirent *each;
-    while (sleep == 1 && (each = readdir(tasks)) != NULL) {
-        char path[64], text[256], state = 0;
-        int thread = atoi(each->d_name);
-        if (thread <= 0 || thread == own) {
-            continue;
-        }
-        snprintf(path, sizeof path, "/proc/self/task/%d/stat", thread);
-        FILE *file = fopen(path, "re");
-        if (file == NULL) {
-            continue; /* it has just ended */
-        }
-        size_t length = fread(text, 1, sizeof text - 1, file);
-        fclose(file);
-        text[length] = '\0';
-        const char *name_end = strrchr(text, ')');
-        if (name_end != NULL && sscanf(name_end + 1, " %c", &state) == 1) {
-            sleep = state == 'S';
-        }
-    }
-    closedir(tasks);
-    return sleep;
-}
-
-/* Threads of a BLAS that has done its work look for more for a while before they sleep. */
-static bool
-others_come_to_rest(void)
-{
-    uint64_t began = clock_nanoseconds();
-    int sleep = others_sleep();
-    while (sleep == 0 && clock_nanoseconds() - began < LONGEST_WAIT) {
-        struct timespec pause = {0, 2000000};
-        if (nanosleep(&pause, NULL) < 0) {
-            break; /* a signal is waiting to be answered */
-        }
-        sleep = others_sleep();
-    }
-    replay_spent += (double)(clock_nanoseconds() - began);
-    return sleep == 1;
-}
-
-static bool
-is_only_python_thread(void)
-{
-    PyThreadState *first = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
-    return PyThreadState_Next(first) == NULL;
-}
-
 static uint64_t
 free_memory(void)
 {
@@ -178,11 +122,11 @@ hindrance(const ended_call *call, bool *may_change)
         return "guard mode is on";
     }
     *may_change = true;
-    if (!is_only_python_thread()) {
-        return "the program had several Python threads";
-    }
-    if (!others_come_to_rest()) {
-        return "other threads were at work in native code";
+    uint64_t began = clock_nanoseconds();
+    const char *why = threads_come_to_rest();
+    replay_spent += (double)(clock_nanoseconds() - began);
+    if (why != NULL) {
+        return why;
     }
     if (free_memory() < memory_wanted(call)) {
         return "too little memory was free for another set of arrays";
@@ -374,7 +318,7 @@ find_changes(replay_job *job, unsigned traits)
 }
 
 static void
-replay(replay_job *job, known_record *known, double left)
+replay(replay_job *job, known_record *known, double most)
 {
     bool may_change = false;
     const char *why = hindrance(job->call, &may_change);
@@ -384,7 +328,6 @@ replay(replay_job *job, known_record *known, double left)
         memset(&report, 0, sizeof report);
         snprintf(report.reason, sizeof report.reason, "%s", why);
     } else {
-        double most = left < MOST_OF_ONE ? left : MOST_OF_ONE;
         job->allowance = most * clock_ticks_per_nanosecond;
         run(job, &report);
     }
@@ -445,7 +388,9 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     double share = (double)ticks / clock_ticks_per_nanosecond / elapsed;
     known->next = 2 * ticks; /* another look when it has cost twice as much */
     if (job.count > 0 && ticks >= replay_threshold && (unbounded || share >= RECORD_SHARE)) {
-        replay(&job, known, unbounded ? MOST_OF_ONE : budget - replay_spent);
+        double most = share >= MAIN_SHARE ? MOST_OF_MAIN : MOST_OF_ONE;
+        double left = unbounded ? most : budget - replay_spent;
+        replay(&job, known, left < most ? left : most);
     }
     for (int i = 0; i < call->count; i++) {
         Py_XDECREF(call->arrays[i]); /* the argument itself still holds it, or its memory */
@@ -464,6 +409,11 @@ replay_consider(const callee *to, const call_ticket *ticket, uint64_t serial, un
     if (known == NULL || known->is_done || all.ticks < known->next && replay_fed_crossing != serial) {
         return;
     }
+    static bool is_busy; /* what an argument's array is may be asked of Python code */
+    if (is_busy) {
+        return;
+    }
+    is_busy = true;
     int saved = errno;
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
@@ -478,4 +428,5 @@ replay_consider(const callee *to, const call_ticket *ticket, uint64_t serial, un
     clock_hide(clock_ticks() - began, clock_nanoseconds() - nanoseconds);
     PyErr_Restore(type, value, traceback);
     errno = saved;
+    is_busy = false;
 }

@@ -5,15 +5,17 @@
  * with the time that the program saw, with the arrays' lines taken out of the caches before each call:
  * the record's own times tell in the end which of both it was.
  *
- * A turn is several calls of one kind, and the first of them is not counted: it meets the caches, and the
- * C library's memory, as the other kind has left them. Nor is the first pass, in which the pages that the
- * calls write are copied. Others may want the processor meanwhile: what they take is not counted
- * (replay_stopwatch.c), what they do to the caches is left to medians.
+ * A turn is several calls of one kind, and the first of them are not counted: they meet the caches, and the
+ * C library's memory, as the other kind has left them. How many calls that concerns is looked up: a large
+ * cache may take twenty to hold again what a kernel reads. Nor is the first pass counted, in which the
+ * pages that the calls write are copied. Others may want the processor meanwhile: what they take is not
+ * counted (replay_stopwatch.c), what they do to the caches is left to medians.
  */
 #define _GNU_SOURCE
 #include "replay.h"
 
 #include "clock.h"
+#include "gil.h"
 #include "ledger.h"
 #include "replay_sandbox.h"
 #include "replay_stopwatch.h"
@@ -34,6 +36,10 @@
 enum {
     PASSES = 15,
     FEWEST_PASSES = 3,
+    FEWEST_LONG = 2, /* passes, of calls of more than LONG nanoseconds */
+    LONG = 50000000,
+    SETTLING = 24, /* samples in a row, after which the caches are as they stay */
+    STEADY = 5,    /* samples that tell a level by their median */
     SAMPLES = 3,                 /* of a turn: it counts as the one in the middle */
     SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
     MOST_CALLS = 2000,           /* in a sample */
@@ -41,6 +47,8 @@ enum {
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
 #define AGREES 1.15 /* times this near to each other are the same */
+#define LEVEL 1.03  /* a call has settled when it takes no more than this, times as long as the last */
+#define SETTLING_SHARE 0.25 /* of the allowance that may go into that */
 
 typedef struct {
     PyObject *arguments[CALL_ARGUMENTS];
@@ -57,7 +65,9 @@ typedef struct {
     int change[REPLAY_CHANGES + 1];          /* of the job, by row */
     int calls[REPLAY_CHANGES + 1];           /* in a sample */
     int samples;                             /* in a turn, */
-    bool leads;                              /* after a call that is not counted */
+    int lead[REPLAY_CHANGES + 1];            /* after calls that are not counted */
+    int fewest;                              /* passes */
+    bool is_planned_pass;                    /* the calls of the plan were the pass that is not counted */
     double took[REPLAY_CHANGES + 1][PASSES]; /* nanoseconds of one call */
 } experiment;
 
@@ -243,11 +253,13 @@ static double
 time_turn(const experiment *now, int which, bool cold)
 {
     double took[SAMPLES];
-    for (int i = now->leads ? -1 : 0; i < now->samples; i++) {
+    int lead = cold && now->lead[which] > 1 ? 1 : now->lead[which];
+    for (int i = lead > 0 ? -1 : 0; i < now->samples; i++) {
         if (cold) {
             evict_row(now, which);
         }
-        double each = time_calls(now, which, cold || i < 0 ? 1 : now->calls[which]);
+        int calls = i < 0 ? lead : cold ? 1 : now->calls[which];
+        double each = time_calls(now, which, calls);
         if (each < 0) {
             return -1;
         }
@@ -269,7 +281,8 @@ nanoseconds_now(void)
 static int
 time_all(experiment *now, bool cold, double until, double end)
 {
-    for (int pass = -1; pass < PASSES; pass++) { /* the first is not counted */
+    bool counts = !cold && now->is_planned_pass;
+    for (int pass = counts ? 0 : -1; pass < PASSES; pass++) { /* that before the first is not counted */
         double began = nanoseconds_now();
         for (int k = 0; k < now->rows; k++) {
             int which = pass & 1 ? now->rows - 1 - k : k;
@@ -282,7 +295,7 @@ time_all(experiment *now, bool cold, double until, double end)
             }
         }
         double ended = nanoseconds_now();
-        if (ended + (ended - began) > (pass + 1 < FEWEST_PASSES ? end : until)) {
+        if (ended + (ended - began) > (pass + 1 < now->fewest ? end : until)) {
             return pass + 1;
         }
     }
@@ -329,37 +342,91 @@ drop_row(experiment *now, int which)
     for (int i = which; i < now->rows; i++) {
         now->of[i] = now->of[i + 1];
         now->change[i] = now->change[i + 1];
-        now->calls[i] = now->calls[i + 1];
     }
 }
 
 static const char too_long[] = "one call takes too long to be repeated";
 
+/* How many calls of a row are faster or slower than those after them, since another row was called before:
+ * those of a series of samples up to the first that takes as long as the last do. -1: a call failed. */
+static int
+calls_until_settled(const experiment *now, int which)
+{
+    double took[SETTLING];
+    for (int i = 0; i < SETTLING; i++) {
+        took[i] = time_calls(now, which, now->calls[which]);
+        if (took[i] < 0) {
+            return -1;
+        }
+    }
+    double level = median(took + SETTLING - STEADY, STEADY);
+    int unsettled = 0;
+    while (unsettled < SETTLING - STEADY && median(took + unsettled, STEADY) > LEVEL * level) {
+        unsettled++;
+    }
+    return unsettled == 0 ? 1 : (unsettled + STEADY / 2) * now->calls[which];
+}
+
+/* Makes each call once; returns why nothing can be timed, or NULL. */
+static const char *
+try_all(experiment *now, double *took)
+{
+    for (int which = now->rows - 1; which >= 0; which--) {
+        took[which] = time_calls(now, which, 1);
+        if (took[which] < 0 && which == 0) {
+            return failed;
+        }
+        if (took[which] < 0) {
+            memmove(took + which, took + which + 1, (size_t)(now->rows - 1 - which) * sizeof *took);
+            drop_row(now, which);
+        }
+    }
+    return NULL;
+}
+
 /* Decides how many calls there are in samples and turns; returns why nothing can be timed, or NULL. */
 static const char *
 plan(experiment *now, double allowance)
 {
-    double calls = 0, samples = 0, began = nanoseconds_now();
-    for (int which = now->rows - 1; which >= 0; which--) {
-        double took = time_calls(now, which, 1);
-        if (took < 0 && which > 0) {
-            drop_row(now, which);
-            continue;
-        }
-        if (took < 0) {
-            return failed;
-        }
-        now->calls[which] = (int)fmax(1, fmin(MOST_CALLS, ceil(SAMPLE_NANOSECONDS / fmax(took, 1))));
-        calls += took;
-        samples += now->calls[which] * took;
+    double took[REPLAY_CHANGES + 1], began = nanoseconds_now(), calls = 0, samples = 0, leads = 0;
+    const char *why = try_all(now, took);
+    if (why != NULL) {
+        return why;
     }
+    for (int which = 0; which < now->rows; which++) {
+        now->calls[which] =
+            (int)fmax(1, fmin(MOST_CALLS, ceil(SAMPLE_NANOSECONDS / fmax(took[which], 1))));
+        now->lead[which] = 1;
+        calls += took[which];
+        samples += now->calls[which] * took[which];
+    }
+    now->fewest = calls > LONG * now->rows ? FEWEST_LONG : FEWEST_PASSES;
     /* Others may want the processor. And these calls were slower than those to come: their pages were
      * copied. */
     double slowed = fmax(1, (nanoseconds_now() - began) / fmax(calls, 1));
-    double most = allowance / 2 / (FEWEST_PASSES + 2) / slowed;
-    now->leads = samples + calls < most;
+    double most = allowance / 2 / (now->fewest + 2) / slowed;
+    bool can_settle = now->rows > 1 && SETTLING * samples * slowed < SETTLING_SHARE * allowance;
+    for (int which = 0; which < now->rows && can_settle; which++) {
+        int lead = calls_until_settled(now, which);
+        if (lead < 0) {
+            return failed;
+        }
+        now->lead[which] = lead;
+    }
+    for (int which = 0; which < now->rows; which++) {
+        leads += now->lead[which] * took[which];
+    }
+    for (int which = 0; which < now->rows; which++) {
+        if (samples + calls >= most) {
+            now->lead[which] = 0;
+        } else if (SAMPLES * samples + leads >= most) {
+            now->lead[which] = 1;
+        }
+    }
     now->samples = SAMPLES * samples + calls < most ? SAMPLES : 1;
-    return calls * (FEWEST_PASSES + 1) * 0.8 > allowance ? too_long : NULL;
+    now->is_planned_pass = now->lead[0] == 0;
+    int passes = now->fewest + (now->is_planned_pass ? 0 : 1);
+    return calls * passes * 0.8 > allowance ? too_long : NULL;
 }
 
 static void
@@ -380,10 +447,10 @@ carry_out(experiment *now)
         double end = began + allowance;
         double until = cache == CACHE_WARM && evictable ? began + allowance / 2 : end;
         int passes = time_all(now, cache == CACHE_EVICTED, until, end);
-        if (passes < FEWEST_PASSES && cache == CACHE_WARM) {
+        if (passes < now->fewest && cache == CACHE_WARM) {
             leave(now->report, passes < 0 ? failed : too_long);
         }
-        if (passes < FEWEST_PASSES) {
+        if (passes < now->fewest) {
             return;
         }
         for (int which = 1; which < now->rows; which++) {
@@ -402,6 +469,7 @@ replay_in_child(const replay_job *job, replay_report *report)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     ledger_active = 0; /* nothing of this is booked */
     PyGC_Disable();
+    gil_forget_requests();
     const char *why = replay_sandbox_enter(report, sizeof *report, &report->shares_memory);
     if (why != NULL) {
         leave(report, why);
