@@ -5,7 +5,8 @@ Two ways of taking an array stand side by side, because they meet NumPy differen
 memoryviews (``const double[:, ::1]``) with loops of their own, and buffer arguments
 (``cnp.ndarray[double, ndim=2, mode="c"]``) that hand their pointers to the C kernels. Both refuse
 a wrong dtype, order or number of dimensions with ``ValueError`` instead of converting, and both
-let a misaligned buffer pass: the kernels check that themselves. Each loop runs without the GIL.
+let a misaligned buffer pass: the kernels check that themselves. Each loop runs without the GIL, save
+that of ``orbits_with_lock``.
 """
 
 import ctypes
@@ -304,6 +305,23 @@ def orbits(const double[::1] x not None, double[::1] ends not None, size_t steps
     with nogil:
         status = cdemo_orbits(&x[0], &ends[0], x.shape[0], steps)
     raise_for(status)
+
+
+def orbits_with_lock(
+    const double[::1] x not None, double[::1] ends not None, size_t steps
+) -> None:
+    """The same as ``orbits``, which keeps Python's lock (the GIL) while it computes.
+
+    Args:
+        x: float64, shape (n,), contiguous.
+        ends: As ``x``, writeable; overwritten.
+        steps: How many, at least 0.
+
+    Raises:
+        ValueError: As ``orbits``.
+    """
+    require_equal(ends.shape[0], x.shape[0], "ends")
+    raise_for(cdemo_orbits(&x[0], &ends[0], x.shape[0], steps))
 
 
 def saturation(const double[::1] x not None, double half) -> float:
