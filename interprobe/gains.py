@@ -11,7 +11,7 @@ import msgspec
 
 from interprobe.consumers import positions_of
 from interprobe.findings import Saving
-from interprobe.replays import Replay
+from interprobe.replays import DISAGREES, Replay
 from interprobe.trace import Call, Copy
 from interprobe.wording import listed
 
@@ -75,7 +75,8 @@ def inside_calls(
         elif wanted and set(replay.positions) - wanted:
             yield _shared(call.seconds, replay, made, all_made)
         else:
-            yield _measurement(call.seconds, replay)
+            part = call.seconds / seconds if seconds > 0 else 0.0
+            yield _without_copies(call.seconds, call.count, took * part, replay)
 
 
 def before_calls(
@@ -96,7 +97,7 @@ def before_calls(
         for copy in made:
             yield apart_from_calls(copy, [], changes)
     elif alone is not None:
-        yield _measurement(seconds + took, alone)
+        yield _without_copies(seconds + took, min(times, copied), took, alone)
     elif together is not None:
         yield _shared(seconds + before, together, made, all_made)
     else:
@@ -115,12 +116,13 @@ def apart_from_calls(copy: Copy, later: Sequence[Call], changes: frozenset[str])
     replay = _best(copy.replays, changes, frozenset())
     if replay is None:
         return _estimate(None, copy.seconds, _failure(copy.replays, changes, otherwise=_NO_CALL))
-    of_first = _measurement(replay.as_is * copy.count, replay)
-    if sum(call.count for call in later) <= copy.count:
-        return of_first
+    of_calls = sum(call.seconds for call in later)
+    if later and sum(call.count for call in later) <= copy.count:
+        return _without_copies(copy.seconds + of_calls, copy.count, copy.seconds, replay)
+    with_first = copy.seconds + replay.changed * copy.count
+    of_first = _without_copies(with_first, copy.count, copy.seconds, replay)
     # Made once and passed often: it is saved once, and what it is saved of is all those calls.
-    seconds = copy.seconds + sum(call.seconds for call in later)
-    return replace(of_first, seconds=max(seconds, of_first.seconds or 0.0))
+    return replace(of_first, seconds=max(copy.seconds + of_calls, with_first))
 
 
 def with_changes(records: Sequence[Repeatable], changes: Iterable[str]) -> Iterator[Part]:
@@ -178,6 +180,33 @@ def _measurement(seconds: float, replay: Replay) -> Part:
         high=_saved(seconds, replay.high) if replay.high and replay.high > 0 else None,
         measured=True,
         cache=replay.cache,
+    )
+
+
+def _without_copies(seconds: float, count: int, took: float, replay: Replay) -> Part:
+    """What calls save that make no copies any more.
+
+    Where a call took much longer in the program than when it was repeated, something was different:
+    mostly its arrays were in memory that was touched for the first time. What the copies themselves
+    took there then tells more than the replay, and the interval spans both.
+
+    Args:
+        seconds: Of the calls in the program, copies included.
+        count: Of the calls.
+        took: Seconds of the copies in the program.
+        replay: A measurement of such a call with and without them.
+    """
+    part = _measurement(seconds, replay)
+    if replay.as_is * DISAGREES >= seconds / max(count, 1) or not 0 < took < seconds:
+        return part
+    return replace(
+        part,
+        saved=took,
+        low=None if part.low is None else min(part.low, took),
+        high=None if part.high is None else max(part.high, took),
+        cache="either",
+        why="the calls took longer in the program than when repeated, as in memory that was new: "
+        "what the copies took there counts",
     )
 
 

@@ -7,10 +7,8 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from interprobe.replays import Replay
+from interprobe.replays import DISAGREES, Replay
 
-DISAGREES: Final = 1.4
-"""From this ratio on, a time in the child and one in the program are not the same state."""
 AGREES: Final = 1.15
 """Up to this ratio they are: the probes' own time and what else runs make as much."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
+
+DISAGREES: Final = 1.4
+"""From this ratio on, a time in the child and one in the program are not of the same state."""
 
 
 class Replay(msgspec.Struct, frozen=True):

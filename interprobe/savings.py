@@ -80,7 +80,8 @@ class Savings:
         elif saving.seconds is not None and saving.program_seconds is None:
             saving = with_program(saving, self._wall(finding))
         if saving.verdict is None:
-            saving = msgspec.structs.replace(saving, verdict=verdict_of(saving))
+            own = finding.site == finding.user_site
+            saving = msgspec.structs.replace(saving, verdict=verdict_of(saving, own=own))
         return msgspec.structs.replace(finding, saving=saving, severity=_severity(finding, saving))
 
     def _saving(self, finding: Finding, changes: frozenset[str] | None) -> Saving:
@@ -151,13 +152,21 @@ class Savings:
                 yield from before_calls(calls, made, others, changes)
 
 
-def verdict_of(saving: Saving) -> Verdict | None:
-    """Whether a fix is recommended: by the crossing, or the program where there is no crossing."""
+def verdict_of(saving: Saving, *, own: bool) -> Verdict | None:
+    """Whether a fix is recommended: by the crossing, or the program where there is no crossing.
+
+    Args:
+        saving: What the fix gains.
+        own: Whether the user's own code made the copy. What it took is known well, and without it
+            it is saved: there is nothing to be undecided about. A library that is given other data
+            may convert them at another place instead.
+    """
     if saving.speedup is None:
-        # What a copy itself took is known well: there is nothing to be undecided about.
         if saving.program_speedup is None:
             return None
-        return "not worth it" if saving.program_speedup < LEAST_GAIN else "worth it"
+        if saving.program_speedup < LEAST_GAIN:
+            return "not worth it"
+        return "worth it" if own or saving.method == "measured" else "undecided"
     holds_none = saving.low is not None and saving.low <= 1
     if holds_none or saving.speedup < LEAST_GAIN:
         return "not worth it"

@@ -212,11 +212,29 @@ def test_a_copy_that_no_call_takes_saves_its_own_time() -> None:
 
 def test_a_replay_of_a_copy_on_another_line_counts_each_of_its_calls() -> None:
     measured = replay(1.25, change="no-conversion")
-    copy = replace(strided(seconds=0.5, count=4), replays=[replace(measured, as_is=0.2)])
+    measured = replace(measured, as_is=0.2, changed=0.16)
+    copy = replace(strided(seconds=4 * 0.04, count=4), replays=[measured])
     saving = saving_of(copy)
     assert saving.method == "measured"
     assert saving.speedup == pytest.approx(1.25)
     assert saving.seconds == pytest.approx(4 * 0.2 * (1 - 1 / 1.25))
+
+
+def test_where_calls_took_much_longer_than_repeated_their_copies_own_time_counts() -> None:
+    """A tenth of a second each in the program, a fiftieth when repeated: memory was new there."""
+    repeated = replace(replay(2.0, change="no-conversion"), as_is=0.02, changed=0.01)
+    copy = replace(strided(seconds=0.3, count=4), replays=[repeated])
+    passed = argument(0, None, np.ascontiguousarray(np.zeros((100, 20))[:, ::2]))
+    calls = replace(called("lib.f(x)", [passed], count=4, line=12), seconds=0.1)
+    saving = saving_of(copy, calls)
+    assert saving.method == "measured"
+    assert saving.seconds == pytest.approx(0.3)
+    assert saving.speedup == pytest.approx(4.0)
+    assert saving.low is not None
+    assert saving.low < 2.0
+    assert saving.high == pytest.approx(4.0)
+    assert saving.cache == "either"
+    assert "in memory that was new" in str(saving.reason)
 
 
 def test_a_copy_that_is_passed_often_is_a_small_part_of_all_those_calls() -> None:
@@ -285,12 +303,17 @@ def test_temporaries_are_not_measured() -> None:
 def test_the_verdict_follows_the_gain_and_its_interval(
     speedup: float | None, low: float | None, verdict: str | None
 ) -> None:
-    assert verdict_of(Saving(speedup, low, None, method="measured")) == verdict
+    assert verdict_of(Saving(speedup, low, None, method="measured"), own=False) == verdict
 
 
 @pytest.mark.parametrize(("speedup", "verdict"), [(1.04, "not worth it"), (1.06, "worth it")])
 def test_where_there_is_no_crossing_the_program_decides(speedup: float, verdict: str) -> None:
-    assert verdict_of(Saving(program_speedup=speedup, method="estimated")) == verdict
+    assert verdict_of(Saving(program_speedup=speedup, method="estimated"), own=True) == verdict
+
+
+def test_a_copy_inside_a_library_is_recommended_by_no_estimate_alone() -> None:
+    estimate = Saving(program_speedup=1.6, method="estimated")
+    assert verdict_of(estimate, own=False) == "undecided"
 
 
 def severity(*records: Copy | Call) -> Severity:
