@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,26 @@ SIZE = 8 * HUGE
 X = np.arange(float(HUGE))
 Y = X[:]
 POINTS = np.random.default_rng(602).random((700, 70))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_large_block_is_left_free() -> Iterator[None]:
+    """Takes what other tests have left: free blocks that malloc would use again for huge arrays."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.malloc.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    libc.free.restype, libc.free.argtypes = None, [ctypes.c_void_p]
+    taken: list[int] = []
+    while not taken or not is_mapped(taken[-1]):
+        taken.append(libc.malloc(SIZE))
+    libc.free(taken.pop())
+    yield
+    for address in taken:
+        libc.free(address)
+
+
+def is_mapped(address: int) -> bool:
+    """Whether glibc has got a block from the system for itself: a bit of the size before it."""
+    return bool(ctypes.c_size_t.from_address(address - ctypes.sizeof(ctypes.c_size_t)).value & 2)
 
 
 def record(function: Callable[[], object], guard: Any = None) -> Trace:
