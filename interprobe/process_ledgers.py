@@ -42,6 +42,10 @@ class LedgerFolder:
                 return path
             number += 1
 
+    def shared_file(self) -> str:
+        """A file name for the time that the processes' replays have taken; others make the file."""
+        return os.path.join(self.path, "replays")
+
     def contents(self) -> list[LedgerContents]:
         """What all processes have written so far, in the order in which they began.
 

@@ -90,7 +90,8 @@ class Recorder:
         book = native.Ledger(None if self._folder is None else self._folder.new_file())
         extension_calls.choose(self, self._boundary, self._no_boundary)
         contract_checks.choose(self, self._contracts)
-        measurements.choose(self, self._what_if)
+        shared = None if self._folder is None else self._folder.shared_file()
+        measurements.choose(self, self._what_if, shared)
         blind_spots = probes.acquire() + cached
         self._ledger = book  # from here on there is something for stop() to put back
         if self._guard:

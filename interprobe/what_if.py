@@ -28,13 +28,17 @@ def checked(what_if: WhatIf) -> WhatIf:
     return what_if
 
 
-def choose(recording: object, what_if: WhatIf) -> None:
+def choose(recording: object, what_if: WhatIf, shared: str | None = None) -> None:
     """Ask for measurements while a recording is open; what one asks for, all get.
 
     Args:
         recording: What :func:`forget` will be given.
         what_if: ``off``, ``auto`` or ``all``.
+        shared: A file by which all processes of the run share a budget of time; None: this process
+            shares it with those that it forks. Of several open recordings the first one's counts.
     """
+    if not _chosen:
+        native.share_replay_time(shared)
     _chosen[id(recording)] = MODES.index(what_if)
     native.choose_what_if(max(_chosen.values()))
 

@@ -67,6 +67,9 @@ cdef extern from "call_history.h":
 cdef extern from "clock.h":
     unsigned long long clock_hidden_nanoseconds
 
+cdef extern from "replay_budget.h":
+    void replay_budget_share(const char *path)
+
 cdef extern from "replay_mode.h":
     void replay_choose_mode(int mode)
 
@@ -336,6 +339,13 @@ def look_at_contents(bint fully):
 def hidden_seconds():
     """Seconds that interprobe has taken for itself while the program stood still; in no figure."""
     return clock_hidden_nanoseconds / 1e9
+
+
+def share_replay_time(path):
+    """Begin to count the time that replays take, with all processes that name the same file, or, for None,
+    with those that this one forks."""
+    cdef bytes name = b"" if path is None else os.fsencode(path)
+    replay_budget_share(NULL if path is None else <const char *>name)
 
 
 def choose_what_if(int mode):

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "guard_blocks.h"
 #include "ledger_region.h"
+#include "replay_budget.h"
 #include "replay_sandbox.h"
 #include "resting_threads.h"
 
@@ -35,11 +36,10 @@ enum {
     PATIENCE = 50000000, /* nanoseconds */
     SPARE_MEMORY = 64 << 20,
 };
-#define SHARE 0.1          /* of the run that replays may take, */
-#define AT_LEAST 2e9       /* or so many nanoseconds */
 #define MOST_OF_ONE 1e9    /* nanoseconds of timing, */
 #define MOST_OF_MAIN 2e9   /* and of a record that is most of the run */
 #define MAIN_SHARE 0.3
+#define LITTLE_TIME 1e8    /* nanoseconds: with less only short calls are begun */
 #define RECORD_SHARE 0.01  /* of the run that a record's calls take */
 
 static const char what_if_fact[] = "what-if";
@@ -124,7 +124,7 @@ hindrance(const ended_call *call, bool *may_change)
     *may_change = true;
     uint64_t began = clock_nanoseconds();
     const char *why = threads_come_to_rest();
-    replay_spent += (double)(clock_nanoseconds() - began);
+    replay_budget_spend((double)(clock_nanoseconds() - began));
     if (why != NULL) {
         return why;
     }
@@ -242,7 +242,7 @@ run(const replay_job *job, replay_report *out)
     }
     munmap(report, sizeof *report);
     /* Pages that the parent writes later cost it about as much as the fork did. */
-    replay_spent += (double)(clock_nanoseconds() - began) + forking;
+    replay_budget_spend((double)(clock_nanoseconds() - began) + forking);
 }
 
 /* --- what is booked --------------------------------------------------------------------------- */
@@ -368,9 +368,10 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     const callee *to = call->to;
     const ledger *book = record_ledger(&call->ticket->record.bookings[0]);
     double elapsed = elapsed_nanoseconds(book);
-    double budget = SHARE * elapsed > AT_LEAST ? SHARE * elapsed : AT_LEAST;
+    double left = replay_budget_left(elapsed);
     bool unbounded = replay_mode == REPLAY_ALL;
-    if (!unbounded && replay_spent >= budget) {
+    double shortest = MANY_TIMES * (double)call->ticks / clock_ticks_per_nanosecond;
+    if (!unbounded && (left <= 0 || (left < shortest && left < LITTLE_TIME))) {
         return;
     }
     for (int i = 0; i < call->count; i++) {
@@ -389,8 +390,7 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
     known->next = 2 * ticks; /* another look when it has cost twice as much */
     if (job.count > 0 && ticks >= replay_threshold && (unbounded || share >= RECORD_SHARE)) {
         double most = share >= MAIN_SHARE ? MOST_OF_MAIN : MOST_OF_ONE;
-        double left = unbounded ? most : budget - replay_spent;
-        replay(&job, known, left < most ? left : most);
+        replay(&job, known, unbounded || left > most ? most : left);
     }
     for (int i = 0; i < call->count; i++) {
         Py_XDECREF(call->arrays[i]); /* the argument itself still holds it, or its memory */

@@ -7,12 +7,10 @@
 
 int replay_mode = REPLAY_OFF;
 uint64_t replay_threshold = UINT64_MAX;
-double replay_spent;
 
 void
 replay_choose_mode(int mode)
 {
-    replay_spent = replay_mode == REPLAY_OFF ? 0 : replay_spent;
     replay_mode = mode;
     replay_threshold = mode == REPLAY_OFF   ? UINT64_MAX
                        : mode == REPLAY_ALL ? 1

@@ -16,9 +16,6 @@ extern int replay_mode;
 /* Ticks of a record's calls from which on they are considered: the only thing that calls compare. */
 extern uint64_t replay_threshold;
 
-/* Nanoseconds that replays have taken since the first of the open recordings asked for them. */
-extern double replay_spent;
-
 /* GIL held (interprobe/what_if.py). */
 void replay_choose_mode(int mode);
 

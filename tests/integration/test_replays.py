@@ -237,6 +237,44 @@ def test_the_time_of_replays_is_in_no_figure(calls: ModuleType) -> None:
     assert replayed.meta.seconds < plain.meta.seconds + 0.05
 
 
+def test_the_processes_of_a_run_share_one_account(calls: ModuleType, tmp_path: Path) -> None:
+    program = tmp_path / "forks.py"
+    program.write_text(
+        "import os, struct, sys\n"
+        "sys.path.insert(0, sys.argv[1])\n"
+        "import numpy as np, replayed_calls\n"
+        "from interprobe.process_ledgers import LedgerFolder\n"
+        "from interprobe.recorder import Recorder\n"
+        "folder = LedgerFolder.make()\n"
+        "recorder = Recorder(own_paths=[__file__], boundary=['replayed_calls'], what_if='all',\n"
+        "                    folder=folder)\n"
+        "recorder.start()\n"
+        "def spent():\n"
+        "    with open(folder.shared_file(), 'rb') as file:\n"
+        "        return struct.unpack('q', file.read(8))[0]\n"
+        "view = np.ones((2000, 8))[:, ::4]\n"
+        "account = [spent()]\n"
+        "for _ in range(2):\n"
+        "    child = os.fork()\n"
+        "    if child == 0:\n"
+        "        replayed_calls.total(view)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+        "    account.append(spent())\n"
+        "recorder.stop()\n"
+        "folder.remove()\n"
+        "print(account[0] == 0 < account[1] < account[2])\n"
+    )
+    assert calls.__file__ is not None
+    done = subprocess.run(
+        [sys.executable, program, str(Path(calls.__file__).parent)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "True\n"
+
+
 @contextmanager
 def another_thread(work: Callable[[threading.Event], object]) -> Iterator[None]:
     """A thread that works until it is told to end."""
