@@ -76,7 +76,8 @@ def inside_calls(
             yield _shared(call.seconds, replay, made, all_made)
         else:
             part = call.seconds / seconds if seconds > 0 else 0.0
-            yield _without_copies(call.seconds, call.count, took * part, replay)
+            unlike = call.seconds_min > DISAGREES * replay.as_is
+            yield _without_copies(call.seconds, took * part, replay, unlike=unlike)
 
 
 def before_calls(
@@ -97,7 +98,7 @@ def before_calls(
         for copy in made:
             yield apart_from_calls(copy, [], changes)
     elif alone is not None:
-        yield _without_copies(seconds + took, min(times, copied), took, alone)
+        yield _without_copies(seconds + took, took, alone, unlike=_are_unlike(calls, alone))
     elif together is not None:
         yield _shared(seconds + before, together, made, all_made)
     else:
@@ -118,9 +119,10 @@ def apart_from_calls(copy: Copy, later: Sequence[Call], changes: frozenset[str])
         return _estimate(None, copy.seconds, _failure(copy.replays, changes, otherwise=_NO_CALL))
     of_calls = sum(call.seconds for call in later)
     if later and sum(call.count for call in later) <= copy.count:
-        return _without_copies(copy.seconds + of_calls, copy.count, copy.seconds, replay)
+        unlike = _are_unlike(later, replay)
+        return _without_copies(copy.seconds + of_calls, copy.seconds, replay, unlike=unlike)
     with_first = copy.seconds + replay.changed * copy.count
-    of_first = _without_copies(with_first, copy.count, copy.seconds, replay)
+    of_first = _measurement(with_first, replay)
     # Made once and passed often: it is saved once, and what it is saved of is all those calls.
     return replace(of_first, seconds=max(copy.seconds + of_calls, with_first))
 
@@ -183,7 +185,19 @@ def _measurement(seconds: float, replay: Replay) -> Part:
     )
 
 
-def _without_copies(seconds: float, count: int, took: float, replay: Replay) -> Part:
+def _are_unlike(calls: Sequence[Call], replay: Replay) -> bool:
+    """Whether even the shortest of some calls took much longer than they do when repeated.
+
+    The mean would not tell: threads that wait for a core, or for each other, make it longer.
+
+    Args:
+        calls: At least one, which were given copies that had been made before.
+        replay: A measurement of such a call, and of the copy and the call.
+    """
+    return min(call.seconds_min for call in calls) > DISAGREES * replay.changed
+
+
+def _without_copies(seconds: float, took: float, replay: Replay, *, unlike: bool) -> Part:
     """What calls save that make no copies any more.
 
     Where a call took much longer in the program than when it was repeated, something was different:
@@ -192,12 +206,12 @@ def _without_copies(seconds: float, count: int, took: float, replay: Replay) -> 
 
     Args:
         seconds: Of the calls in the program, copies included.
-        count: Of the calls.
         took: Seconds of the copies in the program.
         replay: A measurement of such a call with and without them.
+        unlike: Whether the program's calls took much longer.
     """
     part = _measurement(seconds, replay)
-    if replay.as_is * DISAGREES >= seconds / max(count, 1) or not 0 < took < seconds:
+    if not unlike or not 0 < took < seconds:
         return part
     return replace(
         part,

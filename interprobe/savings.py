@@ -170,7 +170,19 @@ def verdict_of(saving: Saving, *, own: bool) -> Verdict | None:
     holds_none = saving.low is not None and saving.low <= 1
     if holds_none or saving.speedup < LEAST_GAIN:
         return "not worth it"
-    return "undecided" if saving.speedup < CLEAR_GAIN else "worth it"
+    return "undecided" if saving.speedup < CLEAR_GAIN or _is_of_waiting(saving) else "worth it"
+
+
+def _is_of_waiting(saving: Saving) -> bool:
+    """Whether an estimate adds up times of threads that waited for each other.
+
+    The calls then took longer, in all, than the program; and a conversion that lets go of the GIL
+    takes, on the clock, until its thread has it again.
+    """
+    if saving.method != "estimated" or saving.speedup is None or saving.speedup <= 1:
+        return False
+    at_calls = (saving.seconds or 0.0) / (1 - 1 / saving.speedup)
+    return saving.program_seconds is not None and at_calls > saving.program_seconds
 
 
 def saved_seconds(finding: Finding) -> float:

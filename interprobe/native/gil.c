@@ -15,6 +15,9 @@
 #include "gil.h"
 #include "readable_memory.h"
 
+#include <pthread.h>
+#include <time.h>
+
 static const struct _gil_runtime_state *known; /* of the main interpreter; NULL: not looked up, or not
                                                 * as expected */
 
@@ -77,13 +80,26 @@ gil_read(gil_view *out)
     return true;
 }
 
+static void
+begin_anew(pthread_mutex_t *mutex, pthread_cond_t *condition, const pthread_condattr_t *clock)
+{
+    pthread_mutex_init(mutex, NULL);
+    pthread_cond_init(condition, clock);
+}
+
 void
-gil_forget_requests(void)
+gil_forget_others(void)
 {
     gil_view now;
-    if (!gil_read(&now) || !now.is_wanted) {
+    pthread_condattr_t clock;
+    if (!gil_read(&now) || pthread_condattr_init(&clock) != 0) {
         return;
     }
+    struct _gil_runtime_state *gil = (struct _gil_runtime_state *)known;
+    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC); /* as CPython does */
+    begin_anew(&gil->mutex, &gil->cond, &clock);
+    begin_anew(&gil->switch_mutex, &gil->switch_cond, &clock);
+    pthread_condattr_destroy(&clock);
     PyThreadState *thread = PyThreadState_Get();
 #if PY_VERSION_HEX >= 0x030D0000
     _Py_atomic_and_uintptr(&thread->eval_breaker, ~(uintptr_t)1);

@@ -18,8 +18,9 @@ bool gil_is_known(void);
  * known. */
 bool gil_read(gil_view *out);
 
-/* In a forked child, whose only thread this is: that another thread wants the GIL is no longer true. Who
- * lets go of it upon such a request waits until another has taken it. */
-void gil_forget_requests(void);
+/* In a forked child, whose only thread this is: nobody else waits for the GIL any more. Who lets go of it
+ * would wait for ever: for another thread to take it as it has asked, or for those that slept on its
+ * condition variable to be gone. */
+void gil_forget_others(void);
 
 #endif

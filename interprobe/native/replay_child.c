@@ -469,7 +469,7 @@ replay_in_child(const replay_job *job, replay_report *report)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     ledger_active = 0; /* nothing of this is booked */
     PyGC_Disable();
-    gil_forget_requests();
+    gil_forget_others();
     const char *why = replay_sandbox_enter(report, sizeof *report, &report->shares_memory);
     if (why != NULL) {
         leave(report, why);

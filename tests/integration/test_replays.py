@@ -23,6 +23,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from interprobe.cdemo import cykernels
 from interprobe.recorder import Recorder
 from interprobe.replays import Replay
 from interprobe.trace import Trace
@@ -310,6 +311,16 @@ def test_other_python_threads_that_wait_are_no_hindrance(
     assert found.reason is None
     assert found.speedup is not None
     assert calls.total(view) == plain
+
+
+def test_a_repeated_call_that_lets_go_of_the_gil_waits_for_nobody() -> None:
+    """Three threads want the GIL; the child has none of them, and the call lets go of it there."""
+    times = np.arange(200_000.0)
+    places = [compile("\n" * line + "gap(times)", __file__, "exec") for line in range(900, 908)]
+    names = {"gap": cykernels.longest_gap, "times": times}
+    with another_thread(compute), another_thread(compute), another_thread(compute):
+        found = replays(lambda: [exec(place, names) for place in places])
+    assert [replay.reason for replay in found] == [None] * len(places)
 
 
 def test_while_another_thread_computes_without_the_gil_nothing_is_repeated(

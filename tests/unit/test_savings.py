@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -221,11 +221,11 @@ def test_a_replay_of_a_copy_on_another_line_counts_each_of_its_calls() -> None:
 
 
 def test_where_calls_took_much_longer_than_repeated_their_copies_own_time_counts() -> None:
-    """A tenth of a second each in the program, a fiftieth when repeated: memory was new there."""
+    """Even the shortest took twice as long in the program: memory was new there."""
     repeated = replace(replay(2.0, change="no-conversion"), as_is=0.02, changed=0.01)
     copy = replace(strided(seconds=0.3, count=4), replays=[repeated])
     passed = argument(0, None, np.ascontiguousarray(np.zeros((100, 20))[:, ::2]))
-    calls = replace(called("lib.f(x)", [passed], count=4, line=12), seconds=0.1)
+    calls = replace(called("lib.f(x)", [passed], count=4, line=12), seconds=0.1, seconds_min=0.02)
     saving = saving_of(copy, calls)
     assert saving.method == "measured"
     assert saving.seconds == pytest.approx(0.3)
@@ -235,10 +235,24 @@ def test_where_calls_took_much_longer_than_repeated_their_copies_own_time_counts
     assert saving.high == pytest.approx(4.0)
     assert saving.cache == "either"
     assert "in memory that was new" in str(saving.reason)
+    # Threads that wait for each other make most calls longer, and the copies with them.
+    waiting = saving_of(copy, replace(calls, seconds_min=0.01))
+    assert waiting.speedup == pytest.approx(2.0)
+    assert waiting.seconds == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("shortest", "speedup"), [(0.1, 2.0), (0.3, 5.0)])
+def test_a_call_that_converts_inside_is_judged_by_its_shortest(
+    shortest: float, speedup: float
+) -> None:
+    repeated = replace(replay(2.0), as_is=0.1, changed=0.05)
+    call = replace(crossing(repeated), seconds=1.0, seconds_min=shortest)
+    saving = saving_of(replace(converted(), seconds=0.8), call)
+    assert saving.speedup == pytest.approx(speedup)
 
 
 def test_a_copy_that_is_passed_often_is_a_small_part_of_all_those_calls() -> None:
-    measured = replace(replay(2.0, change="no-conversion"), as_is=0.2)
+    measured = replace(replay(2.0, change="no-conversion"), as_is=0.2, changed=0.1)
     copy = replace(strided(seconds=0.4, count=4), replays=[measured])
     passed = argument(0, None, np.ascontiguousarray(np.zeros((100, 20))[:, ::2]))
     calls = replace(called("lib.f(x)", [passed], count=40, line=12), seconds=4.0)
@@ -309,6 +323,22 @@ def test_the_verdict_follows_the_gain_and_its_interval(
 @pytest.mark.parametrize(("speedup", "verdict"), [(1.04, "not worth it"), (1.06, "worth it")])
 def test_where_there_is_no_crossing_the_program_decides(speedup: float, verdict: str) -> None:
     assert verdict_of(Saving(program_speedup=speedup, method="estimated"), own=True) == verdict
+
+
+@pytest.mark.parametrize(
+    ("method", "program", "verdict"),
+    [
+        ("estimated", 1.0, "undecided"),
+        ("estimated", 4.0, "worth it"),
+        ("measured", 1.0, "worth it"),
+    ],
+)
+def test_an_estimate_by_threads_that_wait_for_each_other_is_undecided(
+    method: Literal["estimated", "measured"], program: float, verdict: str
+) -> None:
+    """Calls took 2 seconds in all: more than the program can only where some were side by side."""
+    saving = Saving(speedup=4.0, seconds=1.5, program_seconds=program, method=method)
+    assert verdict_of(saving, own=True) == verdict
 
 
 def test_a_copy_inside_a_library_is_recommended_by_no_estimate_alone() -> None:
