@@ -8,7 +8,7 @@ import re
 from interprobe.call_arguments import FOREIGN_BINDINGS
 from interprobe.call_words import argument_text, with_argument
 from interprobe.calling_costs import CallingCost
-from interprobe.expressions import is_call, pointed_array
+from interprobe.expressions import is_call, is_name, pointed_array
 from interprobe.loop_text import names_in
 
 
@@ -139,7 +139,7 @@ def _name_for(array: str) -> str:
 
 def _identifier(function: str) -> str:
     name = function.rpartition(".")[2]
-    return name if name.isidentifier() else "f"
+    return name if is_name(name) else "f"
 
 
 def _owner(calls: CallingCost) -> str:

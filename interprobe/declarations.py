@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from interprobe.callee_parameters import parameters
 from interprobe.declared_types import c_type, ctypes_type
+from interprobe.expressions import is_name
 from interprobe.facts import Fact
 from interprobe.findings import RecordIndex, Severity, Site
 from interprobe.prototype_code import assignments
@@ -141,7 +142,7 @@ def function_text(call: Call) -> str:
         tree = None
     if isinstance(tree, ast.Call) and isinstance(tree.func, (ast.Name, ast.Attribute)):
         return ast.unparse(tree.func)
-    name = call.function if call.function.isidentifier() else "function"
+    name = call.function if is_name(call.function) else "function"
     return f"lib.{name}"
 
 

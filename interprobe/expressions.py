@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import enum
+import keyword
 from dataclasses import dataclass
 
 from interprobe.trace import Copy
@@ -118,6 +119,11 @@ def is_call(expression: str) -> bool:
     tree = parsed(expression)
     statement = tree.body[0] if tree is not None and len(tree.body) == 1 else None
     return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a variable's name; ``else`` and ``lambda`` cannot."""
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 def has_keyword(expression: str, name: str, value: object) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from interprobe.expressions import ArrayExpression
+from interprobe.expressions import ArrayExpression, is_name
 from interprobe.layout import Layout
 from interprobe.overload_messages import (
     Parameter,
@@ -222,7 +222,7 @@ def _parameter_of(
 def _shown(name: str) -> str | None:
     """A parameter's name, unless the binding had to make one up."""
     made_up = name.startswith("arg") and name[3:].isdigit()
-    return None if made_up or not name.isidentifier() else name
+    return None if made_up or not is_name(name) else name
 
 
 def _argument(

@@ -62,6 +62,7 @@ import ast
 from collections.abc import Iterator
 
 from interprobe.demands import dtype_code
+from interprobe.expressions import is_name
 from interprobe.findings import Finding, Fix, RecordIndex
 from interprobe.fresh_memory import avoidable_seconds
 from interprobe.shares import measured_cost, severity_of_cost
@@ -186,7 +187,7 @@ def _code(lead: Temporary) -> str:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ""
     function = short_mechanism(lead.mechanism)
-    if not all(part.isidentifier() for part in function.split(".")) or not written:
+    if not all(is_name(part) for part in function.split(".")) or not written:
         return ""
     return (
         f"work = np.empty(shape, dtype={dtype_code(lead.result)})  # once, before the loop\n"

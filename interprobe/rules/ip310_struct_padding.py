@@ -67,6 +67,7 @@ from interprobe.call_arguments import (
     facts_of,
     findings_about_calls,
 )
+from interprobe.expressions import is_name
 from interprobe.findings import Finding, Fix, Severity
 from interprobe.layout import Layout
 from interprobe.record_layouts import (
@@ -205,7 +206,7 @@ def _fix(call: Call, argument: Argument, declared: RecordLayout, given: RecordLa
     variable = assigned_name(array, argument, "records")
     source = array.text if array is not None else variable
     struct = re.sub(r"^POINTER\(|^LP_|_Array_\d+$|\)$", "", argument.declared or "")
-    struct = struct if struct.isidentifier() else "Struct"
+    struct = struct if is_name(struct) else "Struct"
     same_names = {each.name for each in declared.members} == {each.name for each in given.members}
     # Between records NumPy assigns by position, not by name.
     ordered = f"{source}[list(struct_dtype.names)]" if same_names else source

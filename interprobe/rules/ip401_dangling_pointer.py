@@ -63,6 +63,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from interprobe.expressions import is_name
 from interprobe.facts import Fact
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Severity, Site
 from interprobe.layout import Layout
@@ -313,7 +314,7 @@ def _fix(call: Call, item: Dangling) -> Fix:
     expression = taken.expression if taken is not None else ""
     owner, dot, attribute = expression.rpartition(".")
     known = bool(dot) and attribute.strip() in {"ctypes", "__array_interface__"}
-    variable = owner if known and owner.isidentifier() else "values"
+    variable = owner if known and is_name(owner) else "values"
     lines = [f"{variable} = {' '.join(owner.split())}"] if known and variable != owner else []
     if item.freed_at is not None and ".resize(" in item.freed_at.expression:
         return Fix(

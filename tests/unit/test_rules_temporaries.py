@@ -79,6 +79,11 @@ def test_code_that_cannot_be_rewritten_gets_a_sentence_only(expression: str) -> 
     assert "out=" in finding.fix.text
 
 
+def test_a_ufunc_whose_name_is_a_keyword_is_called_in_no_code() -> None:
+    (finding,) = _findings(temporary("x * y", LARGE, mechanism="else"))
+    assert finding.fix.code == ""
+
+
 def test_no_share_is_claimed_since_the_arithmetic_is_part_of_the_seconds() -> None:
     (finding,) = _findings(temporary("x * x", LARGE, seconds=0.9))
     assert finding.severity is Severity.NOTE
