@@ -18,6 +18,9 @@ from interprobe.wording import listed
 _MOSTLY = 0.5
 """What part of the crossings' time must have been repeated for a gain to be called measured."""
 
+_PROBES = 50e-6
+"""Seconds that the probes take at most of a call in the program, and of what it converts."""
+
 _NOT_REPEATED = "the call was not repeated"
 _BEFORE_THE_CALL = "the copy is made before the call"
 _NO_CALL = "no call takes the copy directly"
@@ -76,7 +79,9 @@ def inside_calls(
             yield _shared(call.seconds, replay, made, all_made)
         else:
             part = call.seconds / seconds if seconds > 0 else 0.0
-            unlike = call.seconds_min > DISAGREES * replay.as_is
+            # A copy's own replays may be of another call, inside this one.
+            own = replay in call.replays
+            unlike = own and _is_much_longer(call.seconds_min, replay.as_is)
             yield _without_copies(call.seconds, took * part, replay, unlike=unlike)
 
 
@@ -98,7 +103,7 @@ def before_calls(
         for copy in made:
             yield apart_from_calls(copy, [], changes)
     elif alone is not None:
-        yield _without_copies(seconds + took, took, alone, unlike=_are_unlike(calls, alone))
+        yield _without_copies(seconds + took, took, alone, unlike=_are_unlike(calls, made, alone))
     elif together is not None:
         yield _shared(seconds + before, together, made, all_made)
     else:
@@ -119,7 +124,7 @@ def apart_from_calls(copy: Copy, later: Sequence[Call], changes: frozenset[str])
         return _estimate(None, copy.seconds, _failure(copy.replays, changes, otherwise=_NO_CALL))
     of_calls = sum(call.seconds for call in later)
     if later and sum(call.count for call in later) <= copy.count:
-        unlike = _are_unlike(later, replay)
+        unlike = _are_unlike(later, [copy], replay)
         return _without_copies(copy.seconds + of_calls, copy.seconds, replay, unlike=unlike)
     with_first = copy.seconds + replay.changed * copy.count
     of_first = _measurement(with_first, replay)
@@ -185,16 +190,26 @@ def _measurement(seconds: float, replay: Replay) -> Part:
     )
 
 
-def _are_unlike(calls: Sequence[Call], replay: Replay) -> bool:
-    """Whether even the shortest of some calls took much longer than they do when repeated.
+def _is_much_longer(seconds: float, repeated: float) -> bool:
+    """Whether a call took longer in the program for more than what the probes do around it."""
+    return seconds > DISAGREES * repeated and seconds - repeated > _PROBES
 
-    The mean would not tell: threads that wait for a core, or for each other, make it longer.
+
+def _are_unlike(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> bool:
+    """Whether copies, and even the shortest of some calls, took much longer than when repeated.
+
+    The mean of the calls would not tell: threads that wait for a core, or for each other, make it
+    longer.
 
     Args:
         calls: At least one, which were given copies that had been made before.
+        made: The copies.
         replay: A measurement of such a call, and of the copy and the call.
     """
-    return min(call.seconds_min for call in calls) > DISAGREES * replay.changed
+    took = sum(copy.seconds for copy in made) / max(copy.count for copy in made)
+    return _is_much_longer(took, replay.as_is - replay.changed) and _is_much_longer(
+        min(call.seconds_min for call in calls), replay.changed
+    )
 
 
 def _without_copies(seconds: float, took: float, replay: Replay, *, unlike: bool) -> Part:
