@@ -71,18 +71,17 @@ def inside_calls(
         wanted = frozenset[int]().union(*(positions_of(call, copy.source) for copy in made))
         tried = [*call.replays, *(each for each in of_copies if each not in call.replays)]
         replay = _best(tried, changes, wanted)
+        # Which of the calls made how many of the copies is not known: by their time.
+        own_took = took * (call.seconds / seconds if seconds > 0 else 1 / len(calls))
         if replay is None:
-            # Which of the calls made how many of the copies is not known: by their time.
-            part = call.seconds / seconds if seconds > 0 else 1 / len(calls)
-            yield _estimate(call.seconds, took * part, _failure(tried, changes))
+            yield _estimate(call.seconds, own_took, _failure(tried, changes))
         elif wanted and set(replay.positions) - wanted:
             yield _shared(call.seconds, replay, made, all_made)
         else:
-            part = call.seconds / seconds if seconds > 0 else 0.0
             # A copy's own replays may be of another call, inside this one.
-            own = replay in call.replays
-            unlike = own and _is_much_longer(call.seconds_min, replay.as_is)
-            yield _without_copies(call.seconds, took * part, replay, unlike=unlike)
+            is_of_call = replay in call.replays
+            unlike = is_of_call and _is_much_longer(call.seconds_min, replay.as_is)
+            yield _without_copies(call.seconds, own_took, replay, unlike=unlike)
 
 
 def before_calls(

@@ -268,7 +268,7 @@ def test_every_fix_is_python() -> None:
         msgspec.structs.replace(cython, binding="Cython"),
     ]
     for call in calls:
-        ast.parse(only(call).fix.code)
+        assert ast.parse(only(call).fix.code).body
 
 
 def test_findings_come_out_of_the_analysis_with_a_verdict() -> None:
