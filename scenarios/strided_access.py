@@ -1,6 +1,6 @@
 """A sensor's readings are a column of a table: 64 bytes are fetched for each 8 that are used.
 
-A logger writes a row for each moment, 32 sensors side by side. One sensor's readings are then 256
+A logger writes a row for each moment, 16 sensors side by side. One sensor's readings are then 128
 bytes apart, and memory comes in lines of 64 bytes: to look at one sensor, a function fetches a line
 for each reading and uses an eighth of it. ``table[:, k]`` copies nothing, the function takes it in
 place, strides and all, and takes several times as long. The cure is a table with a row for each
@@ -22,7 +22,7 @@ EXPECTED = ("IP201",)
 SAME_NUMBERS = True
 SIZE = 16
 
-SENSORS = 32
+SENSORS = 16
 REPEATS = 20
 
 
@@ -31,8 +31,8 @@ class Inputs:
     """The same readings twice.
 
     Attributes:
-        by_moment: float64, shape (n, 32), C order: a row for each moment; the size asked for.
-        by_sensor: float64, shape (32, n), C order: a row for each sensor.
+        by_moment: float64, shape (n, 16), C order: a row for each moment; the size asked for.
+        by_sensor: float64, shape (16, n), C order: a row for each sensor.
     """
 
     by_moment: NDArray[np.float64]

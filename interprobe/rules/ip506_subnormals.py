@@ -47,9 +47,9 @@ was set at the end; or add a tiny offset, such as 1e-30, to a state that decays.
 ## Limits
 
 How much slower depends on the processor and on the operation: without a measurement the finding
-stays a note. Nothing is reported where the calling thread flushes subnormal numbers already, nor
-where the calls take less than a hundredth of the run. Numbers that a kernel makes and forgets
-inside a call are not seen.
+stays a note, and is made only of calls that take 10 ms together. Nothing is reported where the
+calling thread flushes subnormal numbers already, nor where the calls take less than a hundredth of
+the run. Numbers that a kernel makes and forgets inside a call are not seen.
 """
 
 from __future__ import annotations
@@ -72,6 +72,7 @@ CHANGES = ("normal-numbers",)
 _FACT = "subnormal"
 _LEAST_SHARE = 0.01
 _LEAST_GAIN = 1.05
+_LEAST_UNMEASURED = 0.01  # seconds; a single short call is never repeated, and rarely a burden
 
 
 def check(trace: Trace) -> Iterator[Finding]:
@@ -124,6 +125,8 @@ def _finding(trace: Trace, indices: list[int]) -> Finding | None:
     lost = sum(_lost_seconds(call) for call in calls)
     cost = measured_cost(trace, processes, lost, 0)
     if taken.share < _LEAST_SHARE or (lost > 0 and cost.share < _LEAST_SHARE):
+        return None
+    if lost == 0 and taken.seconds < _LEAST_UNMEASURED:
         return None
     first = calls[0]
     count = sum(call.count for call in calls)

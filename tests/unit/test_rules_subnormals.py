@@ -94,6 +94,12 @@ def test_calls_that_take_next_to_nothing_are_no_finding() -> None:
     assert findings(step(replay(1.1, 1.06)), seconds=5.0) == []
 
 
+def test_short_calls_of_which_nothing_was_measured_are_no_finding() -> None:
+    short = msgspec.structs.replace(step(), seconds=0.009)
+    assert findings(short, seconds=0.1) == []
+    assert findings(msgspec.structs.replace(short, seconds=0.011), seconds=0.1)
+
+
 def test_why_nothing_was_measured_is_said() -> None:
     failed = Replay("normal-numbers", [0], reason="guard mode is on")
     (finding,) = findings(step(failed))
