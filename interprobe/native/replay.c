@@ -140,11 +140,7 @@ fork_silently(int *process_file)
 {
     *process_file = -1;
     /* The last byte of the flags is the signal at the child's end: none. */
-#if defined(__aarch64__)
     return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, process_file, NULL, NULL);
-#else
-    return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, process_file, NULL, NULL);
-#endif
 }
 
 /* Waits until the child has ended, has made no call for so long, or its time is up; whether it ended by

@@ -7,9 +7,11 @@
  *
  * A turn is several calls of one kind, and the first of them are not counted: they meet the caches, and the
  * C library's memory, as the other kind has left them. How many calls that concerns is looked up: a large
- * cache may take twenty to hold again what a kernel reads. Nor is the first pass counted, in which the
- * pages that the calls write are copied. Others may want the processor meanwhile: what they take is not
- * counted (replay_stopwatch.c), what they do to the caches is left to medians.
+ * cache may take twenty to hold again what a kernel reads. Each change takes its turns with the call as it
+ * was, and no third: another set of large arrays would leave less room in the caches than the program's
+ * calls had. Nor is the first pass counted, in which the pages that the calls write are copied. Others may
+ * want the processor meanwhile: what they take is not counted (replay_stopwatch.c), what they do to the
+ * caches is left to the shortest sample of a turn, and to medians of turns.
  */
 #define _GNU_SOURCE
 #include "replay.h"
@@ -36,11 +38,12 @@
 enum {
     PASSES = 15,
     FEWEST_PASSES = 3,
+    ENOUGH_PASSES = 7, /* with fewer, all changes are better timed together */
     FEWEST_LONG = 2, /* passes, of calls of more than LONG nanoseconds */
     LONG = 50000000,
     SETTLING = 24, /* samples in a row, after which the caches are as they stay */
     STEADY = 5,    /* samples that tell a level by their median */
-    SAMPLES = 3,                 /* of a turn: it counts as the one in the middle */
+    SAMPLES = 3,                 /* of a turn: it counts as the shortest */
     SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
     MOST_CALLS = 2000,           /* in a sample */
     LINE = 64,
@@ -66,6 +69,8 @@ typedef struct {
     int calls[REPLAY_CHANGES + 1];           /* in a sample */
     int samples;                             /* in a turn, */
     int lead[REPLAY_CHANGES + 1];            /* after calls that are not counted */
+    bool is_paired;                          /* each change takes its turns apart from the others */
+    int first, last;                         /* rows that now take turns with the call as it was */
     int fewest;                              /* passes */
     bool is_planned_pass;                    /* the calls of the plan were the pass that is not counted */
     double took[REPLAY_CHANGES + 1][PASSES]; /* nanoseconds of one call */
@@ -252,7 +257,7 @@ median(const double *of, int count)
 static double
 time_turn(const experiment *now, int which, bool cold)
 {
-    double took[SAMPLES];
+    double shortest = INFINITY;
     int lead = cold && now->lead[which] > 1 ? 1 : now->lead[which];
     for (int i = lead > 0 ? -1 : 0; i < now->samples; i++) {
         if (cold) {
@@ -263,11 +268,9 @@ time_turn(const experiment *now, int which, bool cold)
         if (each < 0) {
             return -1;
         }
-        if (i >= 0) {
-            took[i] = each;
-        }
+        shortest = i < 0 ? shortest : fmin(shortest, each);
     }
-    return median(took, now->samples);
+    return shortest;
 }
 
 static double
@@ -276,16 +279,19 @@ nanoseconds_now(void)
     return (double)clock_nanoseconds();
 }
 
-/* Times all rows in turns, forwards and backwards: up to a time, `until`, and where there are too few
- * passes then, up to its `end`. Returns how many passes were whole, -1: a call failed. */
+/* Times the call as it was and the rows that now take turns with it, forwards and backwards: up to a time,
+ * `until`, and where there are too few passes then, up to its `end`. Returns how many passes were whole,
+ * -1: a call failed. */
 static int
 time_all(experiment *now, bool cold, double until, double end)
 {
     bool counts = !cold && now->is_planned_pass;
+    int others = now->last - now->first + 1;
     for (int pass = counts ? 0 : -1; pass < PASSES; pass++) { /* that before the first is not counted */
         double began = nanoseconds_now();
-        for (int k = 0; k < now->rows; k++) {
-            int which = pass & 1 ? now->rows - 1 - k : k;
+        for (int k = 0; k <= others; k++) {
+            int turn = pass & 1 ? others - k : k;
+            int which = turn == 0 ? 0 : now->first + turn - 1;
             double took = time_turn(now, which, cold);
             if (took < 0) {
                 return -1;
@@ -347,8 +353,8 @@ drop_row(experiment *now, int which)
 
 static const char too_long[] = "one call takes too long to be repeated";
 
-/* How many calls of a row are faster or slower than those after them, since another row was called before:
- * those of a series of samples up to the first that takes as long as the last do. -1: a call failed. */
+/* How many calls of a row are slower than those after them, since another row was called before: those of a
+ * series of samples up to the first that takes no longer than the best of them. -1: a call failed. */
 static int
 calls_until_settled(const experiment *now, int which)
 {
@@ -359,9 +365,12 @@ calls_until_settled(const experiment *now, int which)
             return -1;
         }
     }
-    double level = median(took + SETTLING - STEADY, STEADY);
+    double level = INFINITY;
+    for (int i = 0; i <= SETTLING - STEADY; i++) {
+        level = fmin(level, median(took + i, STEADY));
+    }
     int unsettled = 0;
-    while (unsettled < SETTLING - STEADY && median(took + unsettled, STEADY) > LEVEL * level) {
+    while (median(took + unsettled, STEADY) > LEVEL * level) {
         unsettled++;
     }
     return unsettled == 0 ? 1 : (unsettled + STEADY / 2) * now->calls[which];
@@ -382,6 +391,19 @@ try_all(experiment *now, double *took)
         }
     }
     return NULL;
+}
+
+/* What a pass takes in which each change takes its turns with the call as it was, in nanoseconds. */
+static double
+paired_pass(const experiment *now, const double *took)
+{
+    double turns = 0;
+    for (int which = 1; which < now->rows; which++) {
+        for (int k = 0; k <= which; k += which) {
+            turns += (now->lead[k] + SAMPLES * now->calls[k]) * took[k];
+        }
+    }
+    return turns;
 }
 
 /* Decides how many calls there are in samples and turns; returns why nothing can be timed, or NULL. */
@@ -425,40 +447,51 @@ plan(experiment *now, double allowance)
     }
     now->samples = SAMPLES * samples + calls < most ? SAMPLES : 1;
     now->is_planned_pass = now->lead[0] == 0;
+    now->is_paired = slowed * (ENOUGH_PASSES + 1) * paired_pass(now, took) < allowance / 2;
     int passes = now->fewest + (now->is_planned_pass ? 0 : 1);
     return calls * passes * 0.8 > allowance ? too_long : NULL;
+}
+
+/* Times the rows whose turn it is, warm and, where that is not what the program saw, evicted, until `end`;
+ * returns why that cannot be, or NULL. */
+static const char *
+time_rows(experiment *now, double end)
+{
+    double in_place = now->job->in_place / clock_ticks_per_nanosecond;
+    double began = nanoseconds_now();
+    bool evictable = can_evict(now);
+    for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
+        double until = cache == CACHE_WARM && evictable ? began + (end - began) / 2 : end;
+        int passes = time_all(now, cache == CACHE_EVICTED, until, end);
+        if (passes < now->fewest) {
+            return cache != CACHE_WARM ? NULL : passes < 0 ? failed : too_long;
+        }
+        for (int which = now->first; which <= now->last; which++) {
+            read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
+        }
+        double as_it_is = median(now->took[0], passes);
+        if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
+            return NULL; /* the caches were as in the program */
+        }
+    }
+    return NULL;
 }
 
 static void
 carry_out(experiment *now)
 {
     double allowance = now->job->allowance / clock_ticks_per_nanosecond;
-    double in_place = now->job->in_place / clock_ticks_per_nanosecond;
     const char *why = plan(now, allowance);
     if (why != NULL) {
         leave(now->report, why);
     }
-    if (now->rows == 1) {
-        return; /* each reason is told */
-    }
     double began = nanoseconds_now();
-    bool evictable = can_evict(now);
-    for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
-        double end = began + allowance;
-        double until = cache == CACHE_WARM && evictable ? began + allowance / 2 : end;
-        int passes = time_all(now, cache == CACHE_EVICTED, until, end);
-        if (passes < now->fewest && cache == CACHE_WARM) {
-            leave(now->report, passes < 0 ? failed : too_long);
-        }
-        if (passes < now->fewest) {
-            return;
-        }
-        for (int which = 1; which < now->rows; which++) {
-            read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
-        }
-        double as_it_is = median(now->took[0], passes);
-        if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
-            return; /* the caches were as in the program */
+    int size = now->is_paired ? 1 : now->rows - 1, changes = now->rows - 1;
+    for (now->first = 1; now->first < now->rows; now->first += size) {
+        now->last = now->first + size - 1;
+        why = time_rows(now, began + allowance * now->last / changes);
+        for (int which = now->first; which <= now->last && why != NULL; which++) {
+            snprintf(now->report->reasons[now->change[which]], REPLAY_REASON, "%s", why);
         }
     }
 }
