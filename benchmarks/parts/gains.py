@@ -23,6 +23,12 @@ TITLE = "Gains: predicted and real"
 
 NEAR_ENOUGH = 0.2
 
+PAIRS = 7
+MOST_PAIRS = 21
+SETTLED = 1.1
+"""A real gain is known when half of its pairs lie within this ratio: on a shared machine, a neighbour can
+slow down one side of several pairs."""
+
 
 def measure(session: Session) -> dict[str, Any]:
     """Run each pitfall and its cure plainly in turns, and the pitfall under interprobe."""
@@ -37,15 +43,7 @@ def _measured(session: Session, case: Pitfall) -> dict[str, Any]:
     seconds = 0.15 if session.quick else 0.3
     try:
         calls = _run(session, PLAIN, case, side="bad", seconds=seconds).result["calls"]
-        pairs = 2 if session.quick else 7
-        plain: list[tuple[float, float]] = []
-        for number in range(pairs):
-            sides = ("bad", "good") if number % 2 else ("good", "bad")
-            taken = {
-                side: _run(session, PLAIN, case, side=side, calls=calls).result["seconds"]
-                for side in sides
-            }
-            plain.append((taken["bad"], taken["good"]))
+        plain = _plain_pairs(session, case, calls)
         recorded = [_recorded(session, case, calls) for _ in range(1 if session.quick else 3)]
     except RunError as error:
         return {"what": case.what, "binding": case.binding, "failed": str(error)}
@@ -60,6 +58,24 @@ def _measured(session: Session, case: Pitfall) -> dict[str, Any]:
         "replays": figure_of([added for _, added, _ in recorded]),
         "same_output": all(same for _, _, same in recorded),
     }
+
+
+def _plain_pairs(session: Session, case: Pitfall, calls: int) -> list[tuple[float, float]]:
+    """Seconds of the pitfall and of its cure, run one after the other, until their ratio is known."""
+    plain: list[tuple[float, float]] = []
+    while len(plain) < (2 if session.quick else PAIRS) or not (session.quick or _is_known(plain)):
+        sides = ("bad", "good") if len(plain) % 2 else ("good", "bad")
+        taken = {
+            side: _run(session, PLAIN, case, side=side, calls=calls).result["seconds"]
+            for side in sides
+        }
+        plain.append((taken["bad"], taken["good"]))
+    return plain
+
+
+def _is_known(plain: Sequence[tuple[float, float]]) -> bool:
+    ratio = figure_of([bad / good for bad, good in plain])
+    return ratio["high"] <= SETTLED * ratio["low"] or len(plain) >= MOST_PAIRS
 
 
 def is_there(built: Path, module: str) -> bool:
