@@ -26,8 +26,8 @@ NEAR_ENOUGH = 0.2
 PAIRS = 7
 MOST_PAIRS = 21
 SETTLED = 1.1
-"""A real gain is known when half of its pairs lie within this ratio: on a shared machine, a neighbour can
-slow down one side of several pairs."""
+"""A real gain is known when half of its pairs lie within this ratio: on a shared machine, a
+neighbour can slow down one side of several pairs."""
 
 
 def measure(session: Session) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def _measured(session: Session, case: Pitfall) -> dict[str, Any]:
 
 
 def _plain_pairs(session: Session, case: Pitfall, calls: int) -> list[tuple[float, float]]:
-    """Seconds of the pitfall and of its cure, run one after the other, until their ratio is known."""
+    """Seconds of the pitfall and of its cure, run in turns until their ratio is known."""
     plain: list[tuple[float, float]] = []
     while len(plain) < (2 if session.quick else PAIRS) or not (session.quick or _is_known(plain)):
         sides = ("bad", "good") if len(plain) % 2 else ("good", "bad")
