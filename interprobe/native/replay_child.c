@@ -38,11 +38,11 @@
 enum {
     PASSES = 15,
     FEWEST_PASSES = 3,
-    ENOUGH_PASSES = 7, /* with fewer, all changes are better timed together */
-    FEWEST_LONG = 2, /* passes, of calls of more than LONG nanoseconds */
+    FEWEST_LONG = 2,   /* passes, of calls of more than LONG nanoseconds */
+    ENOUGH_PASSES = 7, /* where fewer are possible, all changes take turns together */
     LONG = 50000000,
-    SETTLING = 24, /* samples in a row, after which the caches are as they stay */
-    STEADY = 5,    /* samples that tell a level by their median */
+    SETTLING = 24,               /* samples in a row, after which the caches are as they stay */
+    STEADY = 5,                  /* samples that tell a level by their median */
     SAMPLES = 3,                 /* of a turn: it counts as the shortest */
     SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
     MOST_CALLS = 2000,           /* in a sample */
