@@ -82,6 +82,13 @@ NAME = "length-overrun"
 
 _OVER = {f"{word}-{end}" for word in FACTORS for end in ("over", "over-shared", "past-array")}
 
+_COUNTS_BYTES = frozenset(
+    {"memcpy", "memmove", "mempcpy", "memset", "memcmp", "memchr", "memrchr", "memccpy"}
+    | {"bcopy", "bzero", "bcmp", "explicit_bzero", "getrandom", "getentropy"}
+    | {"read", "write", "pread", "pwrite", "pread64", "pwrite64", "recv", "send"}
+)
+"""Functions of C and POSIX whose length is one of bytes, however their pointers are declared."""
+
 
 @dataclass(frozen=True)
 class Overrun:
@@ -141,7 +148,7 @@ def _overruns(call: Call, learnt: set[Pair]) -> list[Overrun]:
         argument = own.get(fact.other) if fact.kind in _OVER and fact.other is not None else None
         if argument is None or argument.given is None:
             continue
-        size, _ = element_bytes(argument)
+        size = 1 if call.function in _COUNTS_BYTES else element_bytes(argument)[0]
         overrun = _judged(call, fact, argument, size, learnt)
         known = found.get(argument.position)
         if overrun is not None and (known is None or overrun.excess > known.excess):

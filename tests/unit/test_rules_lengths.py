@@ -212,6 +212,14 @@ def test_bytes_are_right_where_the_prototype_names_them_or_the_array_is_small() 
     assert not _nbytes(size=4)
 
 
+def test_functions_of_the_c_standard_count_bytes_however_they_are_declared() -> None:
+    assert not _nbytes(function="memcpy")
+    expression = "libc.memcpy(x.ctypes.data_as(DP), x.nbytes + 1)"
+    call = _total(100, _over(801, 800), function="memcpy", expression=expression)
+    (finding,) = _found(call)
+    assert "1 B past the end" in finding.cause
+
+
 def test_one_element_too_many_is_a_warning() -> None:
     (finding,) = _found(_total(100, _over(101, 800)))
     assert finding.severity is Severity.WARNING
