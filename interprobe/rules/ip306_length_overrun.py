@@ -286,4 +286,6 @@ def _fix_code(call: Call, overrun: Overrun) -> str:
     there = overrun.fact.limit // overrun.size
     if overrun.factors > 1:
         return f"*{array}.shape  # {there:,} elements in all"
+    if call.function in _COUNTS_BYTES:
+        return f"{array}.nbytes  # {there:,} bytes"
     return f"{array}.size  # {there:,} elements, {bytes_text(overrun.fact.limit)}"

@@ -217,7 +217,8 @@ def test_functions_of_the_c_standard_count_bytes_however_they_are_declared() -> 
     expression = "libc.memcpy(x.ctypes.data_as(DP), x.nbytes + 1)"
     call = _total(100, _over(801, 800), function="memcpy", expression=expression)
     (finding,) = _found(call)
-    assert "1 B past the end" in finding.cause
+    assert "1 byte past the end" in finding.cause
+    assert finding.fix.code == "x.nbytes  # 800 bytes"
 
 
 def test_one_element_too_many_is_a_warning() -> None:
