@@ -193,6 +193,7 @@ def _finding(trace: Trace, found: list[tuple[int, Overrun]]) -> Finding:
     # A call that never came back is not counted.
     times = counted(sum(max(call.count, 1) for call in calls), "call", "calls")
     severities = [each.severity for each in overruns]
+    unit = "bytes" if first.function in _COUNTS_BYTES else "elements"
     return Finding(
         rule=CODE,
         name=NAME,
@@ -205,7 +206,7 @@ def _finding(trace: Trace, found: list[tuple[int, Overrun]]) -> Finding:
         records=[RecordIndex(list="calls", index=index) for index in indices],
         cost=Cost(seconds=0.0, bytes=0, share=0.0),
         fix=Fix(
-            text="Pass the number of elements that lie behind the pointer.",
+            text=f"Pass the number of {unit} that lie behind the pointer.",
             code="\n".join(dict.fromkeys(_fix_code(first, each) for each in overruns)),
         ),
     )
