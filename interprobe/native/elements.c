@@ -1,6 +1,8 @@
 /* Reads single elements of every plain type, in either byte order, and writes them out. */
 #include "elements.h"
 
+#include "number_text.h"
+
 #include <numpy/halffloat.h>
 
 #include <math.h>
@@ -149,10 +151,7 @@ write_wide(const char *at, char *text, size_t room)
             break;
         }
     }
-    char *comma = strchr(text, ','); /* of the program's locale */
-    if (comma != NULL) {
-        *comma = '.';
-    }
+    number_text_point(text);
     return length;
 }
 

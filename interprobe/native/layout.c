@@ -154,6 +154,10 @@ layout_is_broadcast(const layout *a)
 void
 layout_extent(const layout *in, const char **low, const char **high)
 {
+    if (in->nbytes == 0) {
+        *low = *high = in->data;
+        return;
+    }
     const char *first = in->data, *last = in->data;
     for (int i = 0; i < in->ndim; i++) {
         npy_intp reach = (in->shape[i] - 1) * in->strides[i];

@@ -89,6 +89,13 @@ ledger_delete(ledger *book)
 }
 
 void
+ledger_forget_all(void)
+{
+    ledger_active = 0;
+    memset(ledger_open_books, 0, sizeof ledger_open_books);
+}
+
+void
 ledger_resume(ledger *book)
 {
     if (book->active) {

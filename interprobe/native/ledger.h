@@ -351,6 +351,10 @@ const void *ledger_snapshot(ledger *book, size_t *size);
 /* Books that are being written to. Hooks pass straight through while it is 0. */
 extern int ledger_active;
 
+/* In a process that was forked to be thrown away: nothing is booked from now on. Its pages of ledgers may be
+ * shared with the program. */
+void ledger_forget_all(void);
+
 /* Books the event in every active ledger. `ticket` gets the records; NULL where nobody asks. */
 void ledger_book_copy(const copy_event *event, record_ticket *ticket);
 void ledger_book_borrow(const borrow_event *event, record_ticket *ticket);

@@ -6,6 +6,23 @@
 #include <stdio.h>
 #include <string.h>
 
+void
+number_text_point(char *text)
+{
+    char *comma = strchr(text, ',');
+    if (comma != NULL) {
+        *comma = '.';
+    }
+}
+
+static int
+write_float(double value, char *text, size_t size)
+{
+    int length = snprintf(text, size, "%.6g", value);
+    number_text_point(text);
+    return length;
+}
+
 int
 number_text(const layout *is, const char *at, char *text, size_t size)
 {
@@ -27,8 +44,8 @@ number_text(const layout *is, const char *at, char *text, size_t size)
     }
     memcpy(&value, at, (size_t)is->elsize);
     switch (is->kind << 8 | (int)is->elsize) {
-    case 'f' << 8 | 8: return snprintf(text, size, "%.6g", value.f8);
-    case 'f' << 8 | 4: return snprintf(text, size, "%.6g", (double)value.f4);
+    case 'f' << 8 | 8: return write_float(value.f8, text, size);
+    case 'f' << 8 | 4: return write_float((double)value.f4, text, size);
     case 'i' << 8 | 8: return snprintf(text, size, "%lld", (long long)value.i8);
     case 'i' << 8 | 4: return snprintf(text, size, "%d", value.i4);
     case 'i' << 8 | 2: return snprintf(text, size, "%d", value.i2);

@@ -8,4 +8,7 @@
  * the processor's byte order. */
 int number_text(const layout *is, const char *at, char *text, size_t size);
 
+/* Puts a point where the program's locale made printf write a comma, in the text of a single number. */
+void number_text_point(char *text);
+
 #endif

@@ -9,8 +9,10 @@
 #include "replay.h"
 
 #include "clock.h"
+#include "control_groups.h"
 #include "guard_blocks.h"
 #include "ledger_region.h"
+#include "number_text.h"
 #include "replay_budget.h"
 #include "replay_sandbox.h"
 #include "resting_threads.h"
@@ -30,7 +32,7 @@ enum {
     RECORDS = 1024, /* that are remembered; power of two */
     TRIES = 4,
     WARMED_UP = 5,
-    LOOK_EVERY = 20, /* milliseconds */
+    LOOK_EVERY = 20000000, /* nanoseconds */
     MANY_TIMES = 8,
     PATIENCE = 50000000, /* nanoseconds */
     SPARE_MEMORY = 64 << 20,
@@ -46,6 +48,7 @@ static const char what_if_fact[] = "what-if";
 typedef struct {
     uint64_t ledger;
     entry_offset entry; /* 0: empty */
+    int slot;           /* of the ledger */
     uint8_t tries;
     bool is_done;
     uint64_t next; /* ticks of the record's calls from which on it is looked at again */
@@ -62,9 +65,10 @@ record_of(const record_booking *booking)
     for (unsigned i = 0; i < 16; i++) {
         known_record *known = &records[(at + i) & (RECORDS - 1)];
         if (known->entry == 0 || record_ledger(&(record_booking){.ledger = known->ledger,
-                                                                 .slot = booking->slot,
+                                                                 .slot = known->slot,
                                                                  .entry = known->entry}) == NULL) {
-            *known = (known_record){.ledger = booking->ledger, .entry = booking->entry};
+            *known = (known_record){
+                .ledger = booking->ledger, .entry = booking->entry, .slot = booking->slot};
         }
         if (known->entry == booking->entry && known->ledger == booking->ledger) {
             return known;
@@ -96,22 +100,24 @@ free_memory(void)
     if (file != NULL) {
         fclose(file);
     }
-    return (uint64_t)kilobytes << 10;
+    uint64_t of_machine = (uint64_t)kilobytes << 10, of_groups = control_groups_free_memory();
+    return of_machine < of_groups ? of_machine : of_groups;
 }
 
+/* At most: arrays for each change, what a call makes, and the pages that it writes. */
 static uint64_t
-memory_wanted(const ended_call *call)
+memory_wanted(const replay_job *job)
 {
-    uint64_t bytes = SPARE_MEMORY;
-    for (int i = 0; i < call->count; i++) {
-        bytes += call->arrays[i] == NULL ? 0 : 4 * (uint64_t)call->layouts[i].nbytes;
+    uint64_t bytes = 0;
+    for (int i = 0; i < job->call->count; i++) {
+        bytes += job->call->arrays[i] == NULL ? 0 : (uint64_t)job->call->layouts[i].nbytes;
     }
-    return bytes;
+    return SPARE_MEMORY + bytes * (unsigned)(job->count + 2);
 }
 
 /* Why the call cannot be repeated now, or NULL; `may_change`: it may be able to later. */
 static const char *
-hindrance(const ended_call *call, bool *may_change)
+hindrance(const replay_job *job, bool *may_change)
 {
     *may_change = false;
     if (!replay_sandbox_exists()) {
@@ -120,6 +126,10 @@ hindrance(const ended_call *call, bool *may_change)
     if (guard_blocks_on) {
         return "guard mode is on";
     }
+    if ((double)job->call->ticks * (job->count + 1) > job->allowance) {
+        *may_change = job->allowance < MOST_OF_ONE * clock_ticks_per_nanosecond;
+        return replay_too_long;
+    }
     *may_change = true;
     uint64_t began = clock_nanoseconds();
     const char *why = threads_come_to_rest();
@@ -127,7 +137,7 @@ hindrance(const ended_call *call, bool *may_change)
     if (why != NULL) {
         return why;
     }
-    if (free_memory() < memory_wanted(call)) {
+    if (free_memory() < memory_wanted(job)) {
         return "too little memory was free for another set of arrays";
     }
     return NULL;
@@ -143,15 +153,34 @@ fork_silently(int *process_file)
     return (pid_t)syscall(SYS_clone, (unsigned long)CLONE_PIDFD, NULL, process_file, NULL, NULL);
 }
 
-/* Waits until the child has ended, has made no call for so long, or its time is up; whether it ended by
- * itself. */
-static bool
+typedef enum { ENDED, OVERDUE, INTERRUPTED } child_end;
+
+/* Signals that interrupt the wait: somebody wants the program to end, or to stop. Others, such as those of
+ * timers, are answered between two looks. */
+static void
+mask_while_waiting(sigset_t *mask)
+{
+    static const int heard[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP};
+    sigset_t before;
+    pthread_sigmask(SIG_SETMASK, NULL, &before);
+    sigfillset(mask);
+    for (size_t i = 0; i < sizeof heard / sizeof heard[0]; i++) {
+        if (sigismember(&before, heard[i]) == 0) {
+            sigdelset(mask, heard[i]);
+        }
+    }
+}
+
+/* Waits until the child has ended, has made no call for so long, or its time is up. It is gone then. */
+static child_end
 wait_for(pid_t child, int process_file, const replay_report *report, double all, double silent,
          int *status)
 {
     uint64_t began = clock_nanoseconds(), latest = began;
     unsigned long calls = 0;
     bool ended = false, interrupted = false;
+    sigset_t mask;
+    mask_while_waiting(&mask);
     while (!ended && !interrupted) {
         uint64_t now = clock_nanoseconds();
         if (report->calls != calls) {
@@ -163,7 +192,8 @@ wait_for(pid_t child, int process_file, const replay_report *report, double all,
         }
         struct pollfd poll_for = {.fd = process_file, .events = POLLIN};
         if (process_file >= 0) {
-            interrupted = poll(&poll_for, 1, LOOK_EVERY) < 0 && errno == EINTR;
+            const struct timespec pause = {0, LOOK_EVERY};
+            interrupted = ppoll(&poll_for, 1, &pause, &mask) < 0 && errno == EINTR;
         } else {
             struct timespec pause = {0, 200000};
             interrupted = nanosleep(&pause, NULL) < 0 && errno == EINTR;
@@ -175,16 +205,18 @@ wait_for(pid_t child, int process_file, const replay_report *report, double all,
         while (waitpid(child, status, __WALL) < 0 && errno == EINTR) {
         }
     }
-    return ended;
+    return ended ? ENDED : interrupted ? INTERRUPTED : OVERDUE;
 }
 
 static void
-tell_end(bool by_itself, int status, replay_report *report)
+tell_end(child_end end, int status, replay_report *report)
 {
     static const char shared_memory[] =
         "the repeated call crashed: it may have written into memory that it shares with a file or with "
         "other processes";
-    if (!by_itself) {
+    if (end == INTERRUPTED) {
+        snprintf(report->reason, sizeof report->reason, "a signal interrupted the measurement");
+    } else if (end == OVERDUE) {
         snprintf(report->reason, sizeof report->reason,
                  "the repeated call did not come back (threads of its library do not exist there)");
     } else if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) {
@@ -200,8 +232,8 @@ tell_end(bool by_itself, int status, replay_report *report)
     }
 }
 
-/* Runs the child. `out` is filled. */
-static void
+/* Runs the child. `out` is filled. Whether another try may come to another end. */
+static bool
 run(const replay_job *job, replay_report *out)
 {
     memset(out, 0, sizeof *out);
@@ -209,11 +241,12 @@ run(const replay_job *job, replay_report *out)
                                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (report == MAP_FAILED) {
         snprintf(out->reason, sizeof out->reason, "too little memory was free");
-        return;
+        return true;
     }
     memset(report, 0, sizeof *report);
     uint64_t began = clock_nanoseconds();
     int process_file, status = 0;
+    bool in_vain = true;
     pid_t child = fork_silently(&process_file);
     if (child == 0) {
         replay_in_child(job, report);
@@ -222,22 +255,25 @@ run(const replay_job *job, replay_report *out)
     if (child < 0) {
         snprintf(out->reason, sizeof out->reason, "no child could be forked: %s", strerror(errno));
     } else {
-        double preparing = (double)memory_wanted(job->call) / 0.5 + forking; /* at 500 MB/s */
+        double preparing = (double)memory_wanted(job) / 0.5 + forking; /* at 500 MB/s */
         double all = 1.5 * job->allowance / clock_ticks_per_nanosecond + preparing;
         double one = (double)job->call->ticks / clock_ticks_per_nanosecond;
-        bool by_itself = wait_for(child, process_file, report, all,
-                                  preparing + PATIENCE + MANY_TIMES * one, &status);
+        child_end end = wait_for(child, process_file, report, all,
+                                 preparing + PATIENCE + MANY_TIMES * one, &status);
         *out = *report;
         if (!report->is_whole) {
-            tell_end(by_itself, status, out);
+            tell_end(end, status, out);
         }
-    }
-    if (process_file >= 0) {
-        close(process_file);
+        bool had_little = job->allowance < MOST_OF_ONE * clock_ticks_per_nanosecond;
+        in_vain = end == INTERRUPTED || (had_little && strcmp(out->reason, replay_too_long) == 0);
+        if (process_file >= 0) {
+            close(process_file);
+        }
     }
     munmap(report, sizeof *report);
     /* Pages that the parent writes later cost it about as much as the fork did. */
     replay_budget_spend((double)(clock_nanoseconds() - began) + forking);
+    return in_vain;
 }
 
 /* --- what is booked --------------------------------------------------------------------------- */
@@ -269,10 +305,17 @@ book_change(const replay_job *job, const replay_report *report, int change, cach
     }
     name_positions(job->positions[change], positions, sizeof positions);
     if (measured) {
-        double nanoseconds = 1 / clock_ticks_per_nanosecond;
-        snprintf(text, sizeof text, "%s|%s|%s|%d|%.3f|%.3f|%.5f|%.5f|%.5f|", job->changes[change]->change,
-                 positions, caches[cache], is->passes, is->as_is * nanoseconds,
-                 is->changed * nanoseconds, is->speedup, is->low, is->high);
+        const double numbers[] = {is->as_is / clock_ticks_per_nanosecond,
+                                  is->changed / clock_ticks_per_nanosecond, is->speedup, is->low,
+                                  is->high};
+        size_t used = (size_t)snprintf(text, sizeof text, "%s|%s|%s|%d|", job->changes[change]->change,
+                                       positions, caches[cache], is->passes);
+        for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && used < sizeof text; i++) {
+            char number[40];
+            snprintf(number, sizeof number, "%.5f", numbers[i]);
+            number_text_point(number);
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s|", number);
+        }
     } else {
         snprintf(text, sizeof text, "%s|%s||0||||||%s", job->changes[change]->change, positions, reason);
     }
@@ -316,16 +359,16 @@ static void
 replay(replay_job *job, known_record *known, double most)
 {
     bool may_change = false;
-    const char *why = hindrance(job->call, &may_change);
+    job->allowance = most * clock_ticks_per_nanosecond;
+    const char *why = hindrance(job, &may_change);
     static replay_report report; /* GIL held throughout */
-    known->is_done = why == NULL || !may_change || ++known->tries == TRIES;
     if (why != NULL) {
         memset(&report, 0, sizeof report);
         snprintf(report.reason, sizeof report.reason, "%s", why);
     } else {
-        job->allowance = most * clock_ticks_per_nanosecond;
-        run(job, &report);
+        may_change = run(job, &report);
     }
+    known->is_done = !may_change || ++known->tries == TRIES;
     for (int i = 0; i < job->count; i++) {
         book_change(job, &report, i, CACHE_WARM);
         book_change(job, &report, i, CACHE_EVICTED);
@@ -357,6 +400,18 @@ array_at_address(const callee *to, PyObject *argument)
     return (PyArrayObject *)array;
 }
 
+/* C may be given the address of a later element, to go on or back from there: another array's first element
+ * is nothing like it. */
+static void
+leave_inner_address(ended_call *call, int position)
+{
+    const foreign_binding *foreign = call->to->foreign;
+    uintptr_t address = foreign == NULL ? 0 : foreign->address(call->to->arguments[position]);
+    if (address != 0 && address != (uintptr_t)call->layouts[position].data) {
+        Py_CLEAR(call->arrays[position]);
+    }
+}
+
 static void
 consider(ended_call *call, unsigned traits, calls_so_far all, known_record *known)
 {
@@ -376,6 +431,7 @@ consider(ended_call *call, unsigned traits, calls_so_far all, known_record *know
         }
         if (call->arrays[i] != NULL) {
             layout_read(&call->layouts[i], call->arrays[i]);
+            leave_inner_address(call, i);
         }
     }
     bool settled = all.count >= WARMED_UP; /* the first calls meet cold memory */
@@ -401,7 +457,8 @@ replay_consider(const callee *to, const call_ticket *ticket, uint64_t serial, un
         return;
     }
     known_record *known = record_of(&ticket->record.bookings[0]);
-    if (known == NULL || known->is_done || all.ticks < known->next && replay_fed_crossing != serial) {
+    bool is_fed = serial != 0 && replay_fed_crossing == serial;
+    if (known == NULL || known->is_done || (all.ticks < known->next && (!is_fed || known->tries > 0))) {
         return;
     }
     static bool is_busy; /* what an argument's array is may be asked of Python code */

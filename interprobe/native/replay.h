@@ -42,6 +42,9 @@ typedef struct {
 /* Carries out a job in a child that was just forked, and ends it. */
 _Noreturn void replay_in_child(const replay_job *job, replay_report *report);
 
+/* A reason, which less to do, or more time, would remove. */
+extern const char replay_too_long[];
+
 /* The end of a call: replays it, if its record has become worth that and there is time left. `all`
  * are the record's calls up to here. GIL held; a set exception stays set. */
 void replay_consider(const callee *to, const call_ticket *ticket, uint64_t serial, unsigned traits,

@@ -351,7 +351,7 @@ drop_row(experiment *now, int which)
     }
 }
 
-static const char too_long[] = "one call takes too long to be repeated";
+const char replay_too_long[] = "one call takes too long to be repeated";
 
 /* How many calls of a row are slower than those after them, since another row was called before: those of a
  * series of samples up to the first that takes no longer than the best of them. -1: a call failed. */
@@ -378,9 +378,13 @@ calls_until_settled(const experiment *now, int which)
 
 /* Makes each call once; returns why nothing can be timed, or NULL. */
 static const char *
-try_all(experiment *now, double *took)
+try_all(experiment *now, double allowance, double *took)
 {
+    double began = nanoseconds_now();
     for (int which = now->rows - 1; which >= 0; which--) {
+        if (nanoseconds_now() - began > allowance) {
+            return replay_too_long;
+        }
         took[which] = time_calls(now, which, 1);
         if (took[which] < 0 && which == 0) {
             return failed;
@@ -411,7 +415,7 @@ static const char *
 plan(experiment *now, double allowance)
 {
     double took[REPLAY_CHANGES + 1], began = nanoseconds_now(), calls = 0, samples = 0, leads = 0;
-    const char *why = try_all(now, took);
+    const char *why = try_all(now, allowance, took);
     if (why != NULL) {
         return why;
     }
@@ -449,7 +453,7 @@ plan(experiment *now, double allowance)
     now->is_planned_pass = now->lead[0] == 0;
     now->is_paired = slowed * (ENOUGH_PASSES + 1) * paired_pass(now, took) < allowance / 2;
     int passes = now->fewest + (now->is_planned_pass ? 0 : 1);
-    return calls * passes * 0.8 > allowance ? too_long : NULL;
+    return calls * passes * 0.8 > allowance ? replay_too_long : NULL;
 }
 
 /* Times the rows whose turn it is, warm and, where that is not what the program saw, evicted, until `end`;
@@ -458,17 +462,22 @@ static const char *
 time_rows(experiment *now, double end)
 {
     double in_place = now->job->in_place / clock_ticks_per_nanosecond;
-    double began = nanoseconds_now();
+    double began = nanoseconds_now(), pass = 0;
     bool evictable = can_evict(now);
     for (cache_state cache = CACHE_WARM; cache < CACHE_STATES; cache++) {
         double until = cache == CACHE_WARM && evictable ? began + (end - began) / 2 : end;
+        double from = nanoseconds_now();
+        if (cache == CACHE_EVICTED && from + (now->fewest + 1) * pass > end) {
+            return NULL; /* it would not be whole in time */
+        }
         int passes = time_all(now, cache == CACHE_EVICTED, until, end);
         if (passes < now->fewest) {
-            return cache != CACHE_WARM ? NULL : passes < 0 ? failed : too_long;
+            return cache != CACHE_WARM ? NULL : passes < 0 ? failed : replay_too_long;
         }
         for (int which = now->first; which <= now->last; which++) {
             read_figures(now, which, passes, &now->report->figures[now->change[which]][cache]);
         }
+        pass = (nanoseconds_now() - from) / passes;
         double as_it_is = median(now->took[0], passes);
         if (!evictable || (in_place > 0 && distance(as_it_is, in_place) < AGREES)) {
             return NULL; /* the caches were as in the program */
@@ -500,7 +509,7 @@ _Noreturn void
 replay_in_child(const replay_job *job, replay_report *report)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    ledger_active = 0; /* nothing of this is booked */
+    ledger_forget_all(); /* nothing of this is booked, nor that blocks booked before are freed */
     PyGC_Disable();
     gil_forget_others();
     const char *why = replay_sandbox_enter(report, sizeof *report, &report->shares_memory);

@@ -124,6 +124,7 @@ filter_calls(void)
 #endif
     add_condition(to, SYS_clone, 0, CLONE_THREAD | CLONE_VM, CLONE_THREAD | CLONE_VM);
     add_condition(to, SYS_prctl, 0, ~0u, PR_SET_NAME);
+    add_condition(to, SYS_tgkill, 0, ~0u, (uint32_t)getpid()); /* abort() */
     /* Where this is missing, the C library makes threads by clone, whose flags can be read here. */
     add_case(to, SYS_clone3, 1);
     add_answer(to, SECCOMP_RET_ERRNO | ENOSYS);
@@ -220,12 +221,25 @@ close_files(void)
     return 0;
 }
 
+/* Where memory runs out, this process is to be killed, and not the program. */
+static void
+offer_to_out_of_memory_killer(void)
+{
+    int file = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (file >= 0) {
+        ssize_t written = write(file, "1000", 4);
+        (void)written; /* what cannot be changed stays */
+        close(file);
+    }
+}
+
 const char *
 replay_sandbox_enter(const void *own, size_t size, volatile int *shares_memory)
 {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
     reset_signals();
+    offer_to_out_of_memory_killer();
     const char *why = protect_shared_memory(own, size, shares_memory);
     if (why != NULL) {
         return why;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import os
 import random
@@ -23,7 +24,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from interprobe.cdemo import cykernels
+from interprobe.cdemo import cykernels, kernels
+from interprobe.process_ledgers import LedgerFolder
 from interprobe.recorder import Recorder
 from interprobe.replays import Replay
 from interprobe.trace import Trace
@@ -151,7 +153,12 @@ def test_a_conversion_before_a_call_through_cffi_is_measured(tmp_path: Path, poi
 
 @pytest.mark.parametrize(
     ("function", "reason"),
-    [("crash", "signal 11"), ("hang", "did not come back"), ("end", "ended its process")],
+    [
+        ("crash", "signal 11"),
+        ("fail", "signal 6"),
+        ("hang", "did not come back"),
+        ("end", "ended its process"),
+    ],
 )
 def test_what_happens_to_the_child_is_said_and_harms_nobody(
     calls: ModuleType, function: str, reason: str
@@ -214,6 +221,56 @@ def test_python_code_that_is_called_back_runs_once(calls: ModuleType) -> None:
     random.seed(5)
     assert called == [random.random()]
     assert replay.speedup is not None
+
+
+def test_memory_of_the_program_may_be_freed_in_the_child(calls: ModuleType, tmp_path: Path) -> None:
+    # With a folder, other processes share the ledger's pages: the child must not write there.
+    folder = LedgerFolder.make()
+    kept = [np.empty(50_000)]
+
+    def back() -> None:
+        kept[0] = np.empty(kept[0].size)
+
+    recorder = Recorder(own_paths=[__file__], boundary=[NAME], what_if="all", folder=folder)
+    recorder.start()
+    try:
+        kept[0] = np.empty(50_000)
+        calls.call(columns(2_000), back)
+    finally:
+        trace = recorder.stop()
+        folder.remove()
+    (replay,) = [replay for call in trace.calls for replay in call.replays]
+    assert replay.reason is None
+
+
+def test_a_timer_does_not_end_the_measurement(calls: ModuleType) -> None:
+    view = columns()
+    rung = []
+    before = signal.signal(signal.SIGALRM, lambda *_: rung.append(1))
+    signal.setitimer(signal.ITIMER_REAL, 0.005, 0.005)
+    try:
+        replay = only(replays(lambda: calls.total(view)))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert rung
+    assert replay.reason is None
+
+
+def test_the_address_of_a_later_element_is_not_replaced() -> None:
+    tiny = np.full(100_000, 1e-310)
+    sum_of = ctypes.CDLL(kernels._name).cdemo_sum
+    sum_of.argtypes, sum_of.restype = [ctypes.c_void_p, ctypes.c_size_t], ctypes.c_double
+
+    def total(start: int) -> None:
+        for _ in range(3):
+            sum_of(tiny.ctypes.data + 8 * start, tiny.size - start)
+
+    def changes(start: int) -> list[str]:
+        return [each.change for each in replays(lambda: total(start))]
+
+    assert changes(0) == ["normal-numbers"]
+    assert changes(10) == []
 
 
 def test_nobody_hears_of_the_child(calls: ModuleType) -> None:

@@ -3,6 +3,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <unistd.h>
 
@@ -41,6 +42,13 @@ static double end(array values) {
     return total(values);
 }
 
+static double fail(array values) {
+    if (getpid() != program) {
+        abort();
+    }
+    return total(values);
+}
+
 static double append(array values, const std::string &path) {
     FILE *file = fopen(path.c_str(), "a");
     fputs("called\n", file);
@@ -73,6 +81,7 @@ PYBIND11_MODULE(replayed_calls, module) {
     module.def("crash", &crash);
     module.def("hang", &hang);
     module.def("end", &end);
+    module.def("fail", &fail);
     module.def("append", &append);
     module.def("write_to", &write_to);
     module.def("count_in", &count_in);

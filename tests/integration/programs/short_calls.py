@@ -27,7 +27,7 @@ ROWS, COLUMNS = 64, 1000
 x = np.random.default_rng(5).random(CALLS)
 vector, other = np.random.default_rng(6).random((2, 2000))
 table = np.random.default_rng(7).random((ROWS, COLUMNS))
-pointers = [row.ctypes.data_as(DOUBLE_POINTER) for row in table] * 100
+pointers = [row.ctypes.data_as(DOUBLE_POINTER) for row in table] * 400
 rows = list(table) * 100
 
 
@@ -50,7 +50,7 @@ def tiny_calls_good() -> object:
     sums = np.empty(ROWS)
     target = sums.ctypes.data_as(DOUBLE_POINTER)
     source = table.ctypes.data_as(DOUBLE_POINTER)
-    for _ in range(10):  # as many numbers
+    for _ in range(40):  # as many numbers
         kernels.cdemo_row_sweep(source, ROWS, COLUMNS, target)
     return sums
 
