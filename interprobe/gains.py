@@ -21,6 +21,12 @@ _MOSTLY = 0.5
 _PROBES = 50e-6
 """Seconds that the probes take at most of a call in the program, and of what it converts."""
 
+_DEARER = 2.0
+"""From this ratio on, copies that are repeated do something that they did not do in the program: to
+touch memory for the first time, mostly. Less may be what they put out of the caches."""
+
+_PAGE = 4096
+
 _NOT_REPEATED = "the call was not repeated"
 _BEFORE_THE_CALL = "the copy is made before the call"
 _NO_CALL = "no call takes the copy directly"
@@ -76,12 +82,14 @@ def inside_calls(
         if replay is None:
             yield _estimate(call.seconds, own_took, _failure(tried, changes))
         elif wanted and set(replay.positions) - wanted:
-            yield _shared(call.seconds, replay, made, all_made)
+            dearer = _are_dearer_repeated([call], all_made, replay)
+            yield _shared(call.seconds, replay, made, all_made, dearer=dearer)
         else:
             # A copy's own replays may be of another call, inside this one.
             is_of_call = replay in call.replays
             unlike = is_of_call and _is_much_longer(call.seconds_min, replay.as_is)
-            yield _without_copies(call.seconds, own_took, replay, unlike=unlike)
+            dearer = _are_dearer_repeated([call], made, replay)
+            yield _without_copies(call.seconds, own_took, replay, unlike=unlike, dearer=dearer)
 
 
 def before_calls(
@@ -102,9 +110,12 @@ def before_calls(
         for copy in made:
             yield apart_from_calls(copy, [], changes)
     elif alone is not None:
-        yield _without_copies(seconds + took, took, alone, unlike=_are_unlike(calls, made, alone))
+        unlike = _are_unlike(calls, made, alone)
+        dearer = _are_dearer_repeated(calls, made, alone)
+        yield _without_copies(seconds + took, took, alone, unlike=unlike, dearer=dearer)
     elif together is not None:
-        yield _shared(seconds + before, together, made, all_made)
+        dearer = _are_dearer_repeated(calls, all_made, together)
+        yield _shared(seconds + before, together, made, all_made, dearer=dearer)
     else:
         why = _failure(own, changes, otherwise=_BEFORE_THE_CALL)
         yield _estimate(seconds + before, took, why)
@@ -124,7 +135,9 @@ def apart_from_calls(copy: Copy, later: Sequence[Call], changes: frozenset[str])
     of_calls = sum(call.seconds for call in later)
     if later and sum(call.count for call in later) <= copy.count:
         unlike = _are_unlike(later, [copy], replay)
-        return _without_copies(copy.seconds + of_calls, copy.seconds, replay, unlike=unlike)
+        dearer = _are_dearer_repeated(later, [copy], replay)
+        seconds = copy.seconds + of_calls
+        return _without_copies(seconds, copy.seconds, replay, unlike=unlike, dearer=dearer)
     with_first = copy.seconds + replay.changed * copy.count
     of_first = _measurement(with_first, replay)
     # Made once and passed often: it is saved once, and what it is saved of is all those calls.
@@ -211,37 +224,71 @@ def _are_unlike(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> 
     )
 
 
-def _without_copies(seconds: float, took: float, replay: Replay, *, unlike: bool) -> Part:
+def _are_dearer_repeated(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> bool:
+    """Whether copies cost much more when repeated than in the program, which touched no new memory.
+
+    The C library gives memory at the end of its heap back to the kernel when it is freed, or keeps
+    it: what else is there decides, and that is not the same in the child.
+
+    Args:
+        calls: At least one, which were given the copies or made them.
+        made: All copies that the measurement left out.
+        replay: The measurement.
+    """
+    instances = max(copy.count for copy in made)
+    took = sum(copy.seconds for copy in made) / instances
+    copied = sum(copy.bytes for copy in made) / instances
+    dearer = replay.as_is - replay.changed
+    faults = sum(call.page_faults for call in calls) / sum(call.count for call in calls)
+    return dearer > _DEARER * took and dearer - took > _PROBES and faults * _PAGE < copied / 4
+
+
+def _without_copies(
+    seconds: float, took: float, replay: Replay, *, unlike: bool, dearer: bool
+) -> Part:
     """What calls save that make no copies any more.
 
-    Where a call took much longer in the program than when it was repeated, something was different:
-    mostly its arrays were in memory that was touched for the first time. What the copies themselves
-    took there then tells more than the replay, and the interval spans both.
+    Where a call took much longer in the program than when it was repeated, or its copies much
+    less, something was different: mostly arrays were in memory that was touched for the first time.
+    What the copies themselves took in the program then tells more than the replay, and the interval
+    spans both.
 
     Args:
         seconds: Of the calls in the program, copies included.
         took: Seconds of the copies in the program.
         replay: A measurement of such a call with and without them.
         unlike: Whether the program's calls took much longer.
+        dearer: Whether the repeated copies did.
     """
     part = _measurement(seconds, replay)
-    if not unlike or not 0 < took < seconds:
+    if not (unlike or dearer) or not 0 < took < seconds:
         return part
+    longer = (
+        "repeated copies took longer than the program's"
+        if dearer
+        else ("the calls took longer in the program than when repeated")
+    )
     return replace(
         part,
         saved=took,
         low=None if part.low is None else min(part.low, took),
         high=None if part.high is None else max(part.high, took),
         cache="either",
-        why="the calls took longer in the program than when repeated, as in memory that was new: "
-        "what the copies took there counts",
+        why=f"{longer}, as in memory that was new: what the copies took in the program counts",
     )
 
 
-def _shared(seconds: float, replay: Replay, made: Sequence[Copy], all_made: Sequence[Copy]) -> Part:
+def _shared(
+    seconds: float,
+    replay: Replay,
+    made: Sequence[Copy],
+    all_made: Sequence[Copy],
+    *,
+    dearer: bool,
+) -> Part:
     """What some of the copies save that were left out together: by their times."""
-    whole = _measurement(seconds, replay)
     took = sum(copy.seconds for copy in all_made)
+    whole = _without_copies(seconds, took, replay, unlike=False, dearer=dearer)
     part = sum(copy.seconds for copy in made) / took if took > 0 else len(made) / len(all_made)
     numbers = listed([str(position + 1) for position in sorted(set(replay.positions))])
     return replace(

@@ -28,6 +28,8 @@ from interprobe.trace import Copy, Trace
 
 LEAST_GAIN = 1.05
 """A fix that gains less is not worth it."""
+LEAST_OF_PROGRAM = 1.005
+"""A program that gains less does not change: what is faster is done once, or takes no time."""
 CLEAR_GAIN = 1.2
 """From here on a gain is beyond doubt."""
 COPY_CHANGES = frozenset({"conforming", "no-conversion"})
@@ -168,7 +170,8 @@ def verdict_of(saving: Saving, *, own: bool) -> Verdict | None:
             return "not worth it"
         return "worth it" if own or saving.method == "measured" else "undecided"
     holds_none = saving.low is not None and saving.low <= 1
-    if holds_none or saving.speedup < LEAST_GAIN:
+    is_trifle = saving.program_speedup is not None and saving.program_speedup < LEAST_OF_PROGRAM
+    if holds_none or is_trifle or saving.speedup < LEAST_GAIN:
         return "not worth it"
     return "undecided" if saving.speedup < CLEAR_GAIN or _is_of_waiting(saving) else "worth it"
 

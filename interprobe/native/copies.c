@@ -137,6 +137,12 @@ wants_copy_of_its_own(const conversion *done)
     return library == NULL || strcmp(library_toolkit(library), "f2py") != 0;
 }
 
+static bool
+is_in_fortran_order(PyArrayObject *array)
+{
+    return PyArray_IS_F_CONTIGUOUS(array) && !PyArray_IS_C_CONTIGUOUS(array);
+}
+
 /* Looks at what the copy did to the elements, and follows it where a requirement made it. */
 static void
 look_closer(const record_ticket *ticket, const conversion *done, const copy_key *key,
@@ -149,9 +155,16 @@ look_closer(const record_ticket *ticket, const conversion *done, const copy_key 
         bool by_native = strncmp(done->mechanism, "PyArray_", 8) == 0;
         lossy_casts_compare(ticket, source, result, arrays->source, at, by_native);
     }
-    if (!done->existing && !done->asked_for && (key->unmet & ~UNMET_OWNDATA) != 0 &&
-        !wants_copy_of_its_own(done)) {
-        replay_note_conversion(arrays->source, source->data, arrays->result);
+    if (done->existing || done->asked_for || wants_copy_of_its_own(done)) {
+        return;
+    }
+    /* What was copied as it lay is wanted twice; what was laid out anew may be found so the next time. */
+    const unsigned anew = KIND_STRIDED | KIND_CAST | KIND_BYTESWAP | KIND_ALIGN;
+    if ((key->unmet & ~UNMET_OWNDATA) != 0 || (key->kind & anew) != 0) {
+        replay_note_conversion(arrays->source, source->data, PyArray_DESCR(arrays->result),
+                               is_in_fortran_order(arrays->result));
+    }
+    if ((key->unmet & ~UNMET_OWNDATA) != 0) {
         replay_note_result(ticket, source, arrays->result);
         converted_blocks_follow(ticket, at, source, result, arrays->source, arrays->result);
     }
@@ -368,6 +381,6 @@ copies_of_object(const conversion *done, PyObject *source, PyArrayObject *result
         /* The same sequence with the same numbers is told by its address and by the result. */
         book(done, KIND_SEQUENCE, 0, false, NULL, &to, (uint64_t)(uintptr_t)source | 1,
              NULL);
-        replay_note_conversion(source, NULL, result);
+        replay_note_conversion(source, NULL, PyArray_DESCR(result), is_in_fortran_order(result));
     }
 }

@@ -52,7 +52,7 @@ typedef struct {
 } repeated_definition;
 
 static PyObject *
-repeat(const callee *to, PyObject *const *arguments)
+repeat_whole(const callee *to, PyObject *const *arguments)
 {
     const repeated_definition *as = to->repeats;
     PyObject *args = NULL, *keywords = NULL, *result;
@@ -80,6 +80,19 @@ repeat(const callee *to, PyObject *const *arguments)
         return call_original(as->patched, as->self, (void *)arguments, (void *)(to->count - named),
                              to->keywords, NULL);
     }
+}
+
+static PyObject *
+repeat(const callee *to, PyObject *const *arguments)
+{
+    const repeated_definition *as = to->repeats;
+    whole_call call;
+    if (extension_whole_call(to, &as->patched->facts, arguments, &call) < 0) {
+        return NULL;
+    }
+    PyObject *result = repeat_whole(&call.to, call.arguments);
+    extension_whole_call_end(&call);
+    return result;
 }
 
 __attribute__((noinline)) PyObject *

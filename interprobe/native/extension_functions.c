@@ -72,7 +72,14 @@ repeat_vectorcall(const callee *to, PyObject *const *arguments)
 {
     const patched_object *patched = to->repeats;
     Py_ssize_t named = to->keywords == NULL ? 0 : PyTuple_GET_SIZE(to->keywords);
-    return patched->original(to->callable, arguments, (size_t)(to->count - named), to->keywords);
+    whole_call call;
+    if (extension_whole_call(to, &patched->facts, arguments, &call) < 0) {
+        return NULL;
+    }
+    PyObject *result = patched->original(to->callable, call.arguments, (size_t)(call.to.count - named),
+                                         to->keywords);
+    extension_whole_call_end(&call);
+    return result;
 }
 
 static PyObject *

@@ -109,6 +109,48 @@ extension_out_of_row(const callee *to, PyObject *const *row, PyObject **args, Py
     return whole ? 0 : -1;
 }
 
+static bool
+is_constructor(const function_facts *facts)
+{
+    static const char constructor[] = "__init__";
+    size_t length = strlen(facts->name), own = sizeof constructor - 1;
+    return length >= own && strcmp(facts->name + length - own, constructor) == 0;
+}
+
+int
+extension_whole_call(const callee *to, const function_facts *facts, PyObject *const *arguments,
+                     whole_call *out)
+{
+    out->to = *to;
+    out->arguments = arguments;
+    out->fresh = NULL;
+    if (!facts->takes_self) {
+        return 0;
+    }
+    PyObject *self = to->arguments[-1]; /* extension_begin left it out */
+    if (is_constructor(facts)) {
+        PyObject *none = PyTuple_New(0);
+        newfunc make = Py_TYPE(self)->tp_new;
+        out->fresh = none == NULL || make == NULL ? NULL : make(Py_TYPE(self), none, NULL);
+        Py_XDECREF(none);
+        if (out->fresh == NULL) {
+            return -1;
+        }
+        self = out->fresh;
+    }
+    out->row[0] = self;
+    memcpy(out->row + 1, arguments, (size_t)to->count * sizeof *arguments);
+    out->arguments = out->row;
+    out->to.count++;
+    return 0;
+}
+
+void
+extension_whole_call_end(whole_call *call)
+{
+    Py_XDECREF(call->fresh);
+}
+
 char *
 extension_qualified_name(const found_in *where, const char *own)
 {

@@ -40,6 +40,20 @@ void extension_release_row(PyObject **row, Py_ssize_t count, PyObject *args);
  * -1 with an exception. */
 int extension_out_of_row(const callee *to, PyObject *const *row, PyObject **args, PyObject **keywords);
 
+/* What a function gets when a call is repeated: the object that it is a method of, and the arguments. */
+typedef struct {
+    callee to;                 /* the call, with that object among its arguments */
+    PyObject *const *arguments; /* of `to`, in `row` where there is an object */
+    PyObject *row[CALL_ARGUMENTS + 1];
+    PyObject *fresh; /* owned: what a constructor is called with, or NULL */
+} whole_call;
+
+/* Fills in a repeated call with these arguments. A constructor gets an object of its own, since one that
+ * exists may return at once. 0, or -1 with an exception. extension_whole_call_end lets go of it. */
+int extension_whole_call(const callee *to, const function_facts *facts, PyObject *const *arguments,
+                         whole_call *out);
+void extension_whole_call_end(whole_call *call);
+
 /* "name" or "Class.name", to be freed; `own` is the function's own name, or NULL. NULL: memory is out. */
 char *extension_qualified_name(const found_in *where, const char *own);
 

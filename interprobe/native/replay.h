@@ -52,8 +52,10 @@ void replay_consider(const callee *to, const call_ticket *ticket, uint64_t seria
 
 /* --- conversions inside the call (what_if_conforming.c) ---------------------------------------- */
 
-/* Notes, inside a crossing, that an object among its arguments was converted to `result`. */
-void replay_note_conversion(const void *source, const char *source_data, PyArrayObject *result);
+/* Notes, inside a crossing, that an object among its arguments was converted: to elements of a type, in
+ * Fortran order or in C order. `source`: the object, or NULL; `source_data`: where its elements were. */
+void replay_note_conversion(const void *source, const char *source_data, const PyArray_Descr *to,
+                            bool fortran);
 
 /* --- conversions before a call (what_if_no_conversion.c) ---------------------------------------- */
 

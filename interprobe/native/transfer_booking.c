@@ -6,6 +6,7 @@
 #include "frames.h"
 #include "ledger.h"
 #include "operations.h"
+#include "replay.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +115,11 @@ book(transfer *first, const operation *now, unsigned extra, bool asked_for, PyAr
         .started = first->started,
     };
     copies_of_transfer(&done, &from, &to, extra, operand);
+    bool unseen = now == NULL || now->kind == OPERATION_UNSEEN;
+    if (unseen && extra == 0 && !done.existing && !asked_for) {
+        /* By functions of NumPy's that were looked up before the recording began. */
+        replay_note_conversion(NULL, from.data, last->result, to.order == LAYOUT_F);
+    }
 }
 
 /* Whether the elements that were read overlap an array that the operation writes into. */

@@ -18,20 +18,19 @@ static conversion_noted noted[NOTED]; /* the latest ones */
 static unsigned next_noted;
 
 void
-replay_note_conversion(const void *source, const char *source_data, PyArrayObject *result)
+replay_note_conversion(const void *source, const char *source_data, const PyArray_Descr *to, bool fortran)
 {
     uint64_t crossing = replay_mode == REPLAY_OFF ? 0 : crossings_innermost();
-    PyArray_Descr *descr = PyArray_DESCR(result);
-    if (crossing == 0 || PyTypeNum_ISFLEXIBLE(descr->type_num) || PyTypeNum_ISUSERDEF(descr->type_num) ||
-        PyDataType_REFCHK(descr) || !PyArray_ISNOTSWAPPED(result)) {
+    if (crossing == 0 || PyTypeNum_ISFLEXIBLE(to->type_num) || PyTypeNum_ISUSERDEF(to->type_num) ||
+        PyDataType_REFCHK(to) || !PyDataType_ISNOTSWAPPED(to)) {
         return;
     }
     noted[next_noted++ % NOTED] = (conversion_noted){
         .crossing = crossing,
         .source = source,
         .data = source_data,
-        .type = descr->type_num,
-        .fortran = PyArray_IS_F_CONTIGUOUS(result) && !PyArray_IS_C_CONTIGUOUS(result),
+        .type = to->type_num,
+        .fortran = fortran,
     };
 }
 

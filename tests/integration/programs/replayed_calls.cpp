@@ -76,7 +76,19 @@ static double call(array values, py::object function) {
     return total(values);
 }
 
+class Summer {
+  public:
+    explicit Summer(array values) : first(::total(values)) {}
+    double total(array values) { return first + ::total(values); }
+
+  private:
+    double first;
+};
+
 PYBIND11_MODULE(replayed_calls, module) {
+    py::class_<Summer>(module, "Summer")
+        .def(py::init<array>())
+        .def("total", &Summer::total, py::arg("values"));
     module.def("total", &total);
     module.def("crash", &crash);
     module.def("hang", &hang);
