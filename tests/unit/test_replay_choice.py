@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from interprobe.replay_choice import choose
 from interprobe.replays import Replay
@@ -48,6 +49,17 @@ def test_where_neither_is_near_the_interval_spans_both() -> None:
     assert chosen.cache == "either"
     assert chosen.speedup == EVICTED.speedup
     assert (chosen.low, chosen.high) == (WARM.low, EVICTED.high)
+
+
+def test_calls_that_take_arrays_in_turn_lie_between_both() -> None:
+    evicted = replace(EVICTED, as_is=300e-6, changed=60e-6, speedup=5.0, low=4.8, high=5.2)
+    # Even the shortest call was slower than with warm caches.
+    (chosen,) = choose([WARM, evicted], 80e-6, 180e-6)
+    assert (chosen.as_is, chosen.changed) == pytest.approx((180e-6, 55e-6))
+    assert chosen.speedup == pytest.approx(180 / 55)
+    assert (chosen.cache, chosen.low, chosen.high) == ("either", WARM.low, evicted.high)
+    # A call that found all of it in the caches: the others were interrupted.
+    assert choose([WARM, evicted], 61e-6, 180e-6)[0].speedup == WARM.speedup
 
 
 def test_of_a_copy_the_time_is_what_the_change_leaves_out() -> None:

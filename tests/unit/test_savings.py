@@ -241,6 +241,27 @@ def test_where_calls_took_much_longer_than_repeated_their_copies_own_time_counts
     assert waiting.seconds == pytest.approx(0.2)
 
 
+@pytest.mark.parametrize(
+    ("took", "faults", "speedup"),
+    [
+        (0.04, 0, 0.44 / 0.4),  # the copies touched new memory in the child alone
+        (0.3, 0, 2.0),  # what they put out of the caches
+        (0.04, 4000, 2.0),  # the calls touched new memory in the program, too
+    ],
+)
+def test_copies_that_are_dearer_when_repeated_count_as_in_the_program(
+    took: float, faults: int, speedup: float
+) -> None:
+    repeated = replace(replay(2.0, change="no-conversion"), as_is=0.2, changed=0.1)
+    copy = replace(strided(seconds=took, count=4), bytes=4_000_000, replays=[repeated])
+    passed = argument(0, None, np.ascontiguousarray(np.zeros((100, 20))[:, ::2]))
+    calls = replace(called("lib.f(x)", [passed], count=4, line=12), seconds=0.4, page_faults=faults)
+    saving = saving_of(copy, calls)
+    assert saving.speedup == pytest.approx(speedup)
+    assert saving.high is not None
+    assert saving.high >= 2.0
+
+
 @pytest.mark.parametrize(("shortest", "speedup"), [(0.1, 2.0), (0.3, 5.0)])
 def test_a_call_that_converts_inside_is_judged_by_its_shortest(
     shortest: float, speedup: float
@@ -339,6 +360,12 @@ def test_an_estimate_by_threads_that_wait_for_each_other_is_undecided(
     """Calls took 2 seconds in all: more than the program can only where some were side by side."""
     saving = Saving(speedup=4.0, seconds=1.5, program_seconds=program, method=method)
     assert verdict_of(saving, own=True) == verdict
+
+
+def test_what_changes_nothing_of_the_run_is_recommended_to_nobody() -> None:
+    """A conversion that is made once, before a thousand calls."""
+    saving = Saving(speedup=4.0, low=3.9, high=4.1, program_speedup=1.001, method="measured")
+    assert verdict_of(saving, own=True) == "not worth it"
 
 
 def test_a_copy_inside_a_library_is_recommended_by_no_estimate_alone() -> None:
