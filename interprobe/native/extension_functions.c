@@ -7,13 +7,16 @@
  *   by it. Each definition gets a thunk of its own
  *   (extension_definitions.c);
  * - nanobind functions, Cython functions and ufuncs carry a `vectorcall` field per object;
- * - f2py's `fortran` objects are called through their type's tp_call, one type per module.
+ * - f2py's `fortran` objects are called through their type's tp_call, one type per module;
+ * - so are Cython's fused functions, whose type many modules share: calls of functions that nobody
+ *   asked for pass through the patched type too, and are let through unseen.
  * Not seen: slots of C types (operators, constructors, attribute reads), and calls from one compiled
  * function to another that take a shorter way than Python's call protocol.
  */
 #include "extension_functions.h"
 
 #include "address_map.h"
+#include "cython_functions.h"
 #include "extension_records.h"
 #include "frames.h"
 #include "operations.h"
@@ -36,7 +39,7 @@ typedef struct {
 typedef enum {
     TYPE,       /* being calls of its objects */
     OBJECT,     /* being calls of the same object: f2py's */
-    DEFINITION, /* the same PyMethodDef behind the object: Cython's fused functions */
+    DEFINITION, /* the same PyMethodDef behind the object: Cython's, most of them fused */
 } identity;
 
 typedef struct {
@@ -52,7 +55,8 @@ enum { TYPES = 512 };
 static address_map objects;            /* object -> patched_object */
 static patched_type types[TYPES];
 static unsigned types_used;
-static PyObject *seen_callables; /* list: objects of patched types that records are keyed by */
+static address_map definitions;  /* of patched types that tell by them: the watched ones -> 1 */
+static PyObject *seen_callables; /* list: objects that these, or records, know by address */
 static PyTypeObject *ufunc_type; /* strong, for the life of the process */
 
 /* --- objects with a vectorcall field ---------------------------------------------------------- */
@@ -118,17 +122,27 @@ probed_vectorcall(PyObject *object, PyObject *const *args, size_t flagged_count,
 static const char *
 binding_of_object(PyObject *object)
 {
+    if (cython_is_function_type(Py_TYPE(object))) {
+        return "Cython";
+    }
     const char *name = Py_TYPE(object)->tp_name;
     const char *last = strrchr(name, '.');
     last = last == NULL ? name : last + 1;
-    if (strcmp(last, "cython_function_or_method") == 0 ||
-        strcmp(last, "fused_cython_function") == 0) {
-        return "Cython";
+    return strncmp(last, "nb_", 3) == 0 ? "nanobind" : NULL;
+}
+
+/* What of an object's code lies in the library that it is a function of. */
+static const void *
+code_of_object(PyObject *object, vectorcallfunc vectorcall)
+{
+    if (ufunc_type != NULL && Py_IS_TYPE(object, ufunc_type)) {
+        /* NumPy calls it, but the loops are the extension's own. */
+        PyUFuncObject *ufunc = (PyUFuncObject *)object;
+        return ufunc->ntypes > 0 && ufunc->functions != NULL ? (const void *)ufunc->functions[0]
+                                                             : NULL;
     }
-    if (strncmp(last, "nb_", 3) == 0) {
-        return "nanobind";
-    }
-    return NULL;
+    return cython_is_function_type(Py_TYPE(object)) ? cython_code(object)
+                                                    : (const void *)vectorcall;
 }
 
 static void
@@ -137,15 +151,7 @@ watch_object(PyObject *object, vectorcallfunc *field, const found_in *where)
     if (*field == NULL || *field == probed_vectorcall) {
         return;
     }
-    const void *code = (const void *)*field;
-    const char *binding = binding_of_object(object);
-    if (ufunc_type != NULL && Py_IS_TYPE(object, ufunc_type)) {
-        /* NumPy calls it, but the loops are the extension's own. */
-        PyUFuncObject *ufunc = (PyUFuncObject *)object;
-        code = ufunc->ntypes > 0 && ufunc->functions != NULL ? (const void *)ufunc->functions[0]
-                                                             : NULL;
-        binding = "ufunc";
-    }
+    const void *code = code_of_object(object, *field);
     native_library *library = library_at(code);
     if (!extension_scan_may_watch(library, where)) {
         return;
@@ -161,6 +167,7 @@ watch_object(PyObject *object, vectorcallfunc *field, const found_in *where)
     patched->object = Py_NewRef(object);
     patched->original = *field;
     bool is_ufunc = ufunc_type != NULL && Py_IS_TYPE(object, ufunc_type);
+    const char *binding = is_ufunc ? "ufunc" : binding_of_object(object);
     patched->code = is_ufunc && !library_is_never_watched(library) ? code : NULL;
     bool takes_self = where->type != NULL && !where->is_static;
     patched->facts = (function_facts){binding, library, name, takes_self};
@@ -189,9 +196,7 @@ identity_in(const PyTypeObject *type)
     if (strcmp(type->tp_name, "fortran") == 0) {
         return OBJECT;
     }
-    bool fused = strstr(type->tp_name, "fused_cython_function") != NULL &&
-                 type->tp_basicsize >= (Py_ssize_t)sizeof(PyCFunctionObject);
-    return fused ? DEFINITION : TYPE;
+    return cython_is_function_type(type) ? DEFINITION : TYPE;
 }
 
 static inline uint64_t
@@ -201,13 +206,21 @@ identity_of(const patched_type *patched, PyObject *object)
     case OBJECT:
         return (uint64_t)(uintptr_t)object;
     case DEFINITION:
-        return (uint64_t)(uintptr_t)((PyCFunctionObject *)object)->m_ml;
+        return cython_identity(object);
     default:
         return (uint64_t)(uintptr_t)patched;
     }
 }
 
-/* Objects that are told apart are so by their names. */
+/* A type that modules share has functions that nobody asked for. */
+static inline bool
+is_let_through(const patched_type *patched, PyObject *object)
+{
+    return patched->told_apart_by == DEFINITION &&
+           address_map_get(&definitions, cython_identity(object)) == 0;
+}
+
+/* Objects that are told apart are so by their names, and may be of different libraries. */
 static void
 resolve_typed_call(call_event *event, void *context)
 {
@@ -220,6 +233,11 @@ resolve_typed_call(call_event *event, void *context)
         PyList_Append(seen_callables, object) == 0) {
         const char *text = PyUnicode_AsUTF8(name); /* kept alive in the list, like the object */
         event->function = strncmp(text, "function ", 9) == 0 ? text + 9 : text;
+    }
+    native_library *library =
+        cython_is_function_type(Py_TYPE(object)) ? library_at(cython_code(object)) : NULL;
+    if (library != NULL) {
+        event->library = library->path;
     }
     Py_XDECREF(name);
     PyErr_Clear();
@@ -248,7 +266,7 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
                             Py_TYPE(object)->tp_name);
     }
     if (!ledger_active || !patched->installed || !frames_thread_attached() ||
-        !PyTuple_Check(args)) {
+        !PyTuple_Check(args) || is_let_through(patched, object)) {
         return patched->original(object, args, keywords);
     }
     PyObject *row[CALL_ARGUMENTS];
@@ -284,43 +302,73 @@ probed_tp_call(PyObject *object, PyObject *args, PyObject *keywords)
     return result;
 }
 
-static void
-watch_type_call(PyObject *object, const found_in *where)
+/* What is known of a type, from now on if need be: NULL where it cannot be patched. */
+static patched_type *
+entry_of_type(PyTypeObject *type, native_library *library, const found_in *where)
 {
-    PyTypeObject *type = Py_TYPE(object);
-    if (type->tp_call == NULL || type->tp_call == probed_tp_call ||
-        PyType_HasFeature(type, Py_TPFLAGS_BASETYPE)) {
-        return; /* subclasses would have inherited the pointer */
-    }
-    native_library *library = library_at((const void *)type->tp_call);
-    if (!extension_scan_may_watch(library, where)) {
-        return;
-    }
     patched_type *patched = patched_type_of(type);
-    if (patched != NULL && patched->original != type->tp_call) {
-        return;
+    if (patched != NULL) {
+        return patched->original == type->tp_call ? patched : NULL;
     }
+    const found_in call = {.module = where->module, .type = type, .name = "__call__"};
+    char *name = types_used < TYPES ? extension_qualified_name(&call, NULL) : NULL;
+    if (name == NULL) {
+        extension_unwatched++;
+        return NULL;
+    }
+    patched = &types[types_used++];
+    patched->type = (PyTypeObject *)Py_NewRef(type);
+    patched->original = type->tp_call;
+    patched->told_apart_by = identity_in(type);
+    const char *binding = patched->told_apart_by == OBJECT ? "f2py"
+                          : patched->told_apart_by == DEFINITION ? "Cython" : NULL;
+    patched->facts = (function_facts){binding, library, name, false};
+    return patched;
+}
+
+static bool
+patch_type(PyTypeObject *type, native_library *library, const found_in *where)
+{
+    patched_type *patched = entry_of_type(type, library, where);
     if (patched == NULL) {
-        const found_in call = {.module = where->module, .type = type, .name = "__call__"};
-        char *name = types_used < TYPES ? extension_qualified_name(&call, NULL) : NULL;
-        if (name == NULL) {
-            extension_unwatched++;
-            return;
-        }
-        patched = &types[types_used++];
-        patched->type = (PyTypeObject *)Py_NewRef(type);
-        patched->original = type->tp_call;
-        patched->told_apart_by = identity_in(type);
-        const char *binding = patched->told_apart_by == OBJECT ? "f2py"
-                              : patched->told_apart_by == DEFINITION ? "Cython" : NULL;
-        patched->facts = (function_facts){binding, library, name, false};
+        return false;
     }
     if (patch_pointer((void **)&type->tp_call, (void *)probed_tp_call, type->tp_name) < 0) {
         PyErr_Clear();
         extension_unwatched++;
-        return;
+        return false;
     }
     patched->installed = true;
+    return true;
+}
+
+static void
+note_definition(PyObject *function)
+{
+    if (address_map_get(&definitions, cython_identity(function)) == 0 && seen_callables != NULL &&
+        PyList_Append(seen_callables, function) == 0) {
+        address_map_set(&definitions, cython_identity(function), 1);
+    }
+    PyErr_Clear();
+}
+
+static void
+watch_type_call(PyObject *object, const found_in *where)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    bool is_patched = type->tp_call == probed_tp_call, of_cython = cython_is_function_type(type);
+    if ((is_patched && !of_cython) || PyType_HasFeature(type, Py_TPFLAGS_BASETYPE)) {
+        return; /* subclasses would have inherited the pointer */
+    }
+    native_library *library =
+        library_at(of_cython ? cython_code(object) : (const void *)type->tp_call);
+    if (!extension_scan_may_watch(library, where) ||
+        (!is_patched && !patch_type(type, library, where))) {
+        return;
+    }
+    if (of_cython) {
+        cython_each_function(object, note_definition);
+    }
 }
 
 /* --- all kinds -------------------------------------------------------------------------------- */
@@ -394,6 +442,7 @@ extension_functions_restore(void)
         }
     }
     address_map_clear(&gone);
+    address_map_clear(&definitions);
     Py_CLEAR(seen_callables);
     extension_unwatched = 0;
 }

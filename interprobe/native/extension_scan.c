@@ -215,6 +215,25 @@ is_behind_proxies(PyObject *module, const found_in *where)
            text_in(PyModule_GetDict(module), "__file__") != NULL && is_made_by_swig(module);
 }
 
+/* Whether a module found in an extension module is a part of that one, which made it: a submodule that
+ * has no file of its own, or the very same. Then it is where its functions are found; as its name is
+ * longer than that of what it is in, modules that hold one another end. */
+static bool
+is_part(PyObject *module, found_in *where)
+{
+    PyObject *dictionary = PyModule_GetDict(module);
+    const char *name = text_in(dictionary, "__name__");
+    const char *file = text_in(dictionary, "__file__");
+    size_t length = strlen(where->module);
+    if (where->file == NULL || where->type != NULL || name == NULL ||
+        strncmp(name, where->module, length) != 0 || name[length] != '.' ||
+        (file != NULL && strcmp(file, where->file) != 0) || libraries_left_alone(name)) {
+        return false;
+    }
+    where->module = name;
+    return true;
+}
+
 static void
 scan_object(PyObject *object, found_in where, int depth)
 {
@@ -229,14 +248,8 @@ scan_object(PyObject *object, found_in where, int depth)
             extension_scan_module(object);
             return;
         }
-        /* A submodule that has no file of its own is part of the extension module. */
-        PyObject *dictionary = PyModule_GetDict(object);
-        const char *name = text_in(dictionary, "__name__");
-        size_t length = strlen(where.module);
-        if (where.file != NULL && where.type == NULL && depth < DEPTH && name != NULL &&
-            strncmp(name, where.module, length) == 0 && name[length] == '.' &&
-            text_in(dictionary, "__file__") == NULL) {
-            scan_members(dictionary, where, depth + 1);
+        if (is_part(object, &where) && depth < DEPTH) {
+            scan_members(PyModule_GetDict(object), where, depth + 1);
         }
         return;
     }

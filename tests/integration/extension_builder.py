@@ -70,6 +70,18 @@ def build_cython(name: str, folder: Path) -> Path:
     return module
 
 
+def build_shared_cython(names: list[str], folder: Path) -> None:
+    """Compile programs/NAME.pyx into modules that keep what they have in common in one: _shared."""
+    pytest.importorskip("Cython", minversion="3.1")
+    cython = [sys.executable, "-m", "cython", "-3"]
+    _run(*cython, f"--generate-shared={folder / '_shared.c'}")
+    for name in names:
+        _run(*cython, "--shared=_shared", SOURCES / f"{name}.pyx", "-o", folder / f"{name}.c")
+    for name in ["_shared", *names]:
+        module = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+        _run("gcc", "-O1", "-shared", "-fPIC", *_includes(), folder / f"{name}.c", "-o", module)
+
+
 @_once
 def build_pybind11(name: str, folder: Path) -> Path:
     """Compile programs/NAME.cpp into an extension module; skips where there is no C++ compiler."""
