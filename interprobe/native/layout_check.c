@@ -236,16 +236,6 @@ elements_outside(const layout *is)
     return within < elements ? elements - within : 0;
 }
 
-/* The array that holds the memory which `array` is a view of. Borrowed. */
-static PyArrayObject *
-holder_of(PyArrayObject *array)
-{
-    while (PyArray_BASE(array) != NULL && PyArray_Check(PyArray_BASE(array))) {
-        array = (PyArrayObject *)PyArray_BASE(array);
-    }
-    return array;
-}
-
 /* Whether C may step from one element to the next without being told: they are a field of records, or
  * a column of a table that has few. */
 static bool
@@ -300,7 +290,7 @@ judge(const begun_call *call, const call_integers *integers, int position)
     layout whole = *is;
     PyArrayObject *array = call->arrays[position];
     if (array != NULL) {
-        layout_read(&whole, holder_of(array));
+        layout_read(&whole, layout_holder(array));
     }
     layout_extent(&whole, &low, &high);
     bool all = lengths == TOLD_ALL || lengths == TOLD_EACH;

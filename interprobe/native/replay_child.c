@@ -51,7 +51,8 @@ enum {
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
 #define AGREES 1.15 /* times this near to each other are the same */
-#define ROUNDING 1e-4 /* of sums: a loop over neighbours adds them in another order */
+#define ROUNDING 1e-4 /* of sums: a loop over neighbours adds them in another order, */
+#define SAME 1e-7     /* and of numbers that are to prove something */
 #define LEVEL 1.03  /* a call has settled when it takes no more than this, times as long as the last */
 #define SETTLING_SHARE 0.25 /* of the allowance that may go into that */
 
@@ -409,7 +410,8 @@ results_agree(retold strides, PyObject *as_it_was, PyObject *now)
     if (one == other) {
         return strides == STRIDES_RETOLD || one != 0;
     }
-    return fabs(one - other) <= ROUNDING * fmax(fabs(one), fabs(other));
+    double allowed = strides == STRIDES_RETOLD ? ROUNDING : SAME;
+    return fabs(one - other) <= allowed * fmax(fabs(one), fabs(other));
 }
 
 /* Takes away a row that is not timed. */

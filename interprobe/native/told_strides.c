@@ -262,6 +262,24 @@ new_stride(const ended_call *call, int argument, int64_t value)
     return made != NULL && foreign->integer(made, &told) && told == value ? made : NULL;
 }
 
+/* Whether an array takes one element of each row or record of a larger one, and their first: C could take a
+ * stride for the length of a row, and look at all of it. */
+static bool
+could_stand_for_rows(const ended_call *call, int position)
+{
+    const layout *is = &call->layouts[position];
+    layout whole;
+    layout_read(&whole, layout_holder(call->arrays[position]));
+    bool begins_a_row = false;
+    for (int axis = 0; axis < is->ndim; axis++) {
+        if (is_stepped(is, axis) && is->strides[axis] == is->elsize) {
+            return false;
+        }
+        begins_a_row |= is_stepped(is, axis) && (is->data - whole.data) % is->strides[axis] == 0;
+    }
+    return begins_a_row && whole.nbytes > is->nbytes; /* of a mere address no larger array is known */
+}
+
 /* The same of one array that stands in the place of another. */
 static retold
 retell_array(const ended_call *call, int position, PyArrayObject *array, PyObject **arguments)
@@ -286,8 +304,8 @@ retell_array(const ended_call *call, int position, PyArrayObject *array, PyObjec
             return STRIDES_NOT_TOLD;
         }
         arguments[argument] = made;
-        bool was_element = is->strides[axis] == is->elsize;
-        result = was_element || result == STRIDES_PERHAPS ? STRIDES_PERHAPS : STRIDES_RETOLD;
+        bool is_doubtful = is->strides[axis] == is->elsize || could_stand_for_rows(call, position);
+        result = is_doubtful || result == STRIDES_PERHAPS ? STRIDES_PERHAPS : STRIDES_RETOLD;
     }
     return result;
 }

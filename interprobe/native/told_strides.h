@@ -21,7 +21,7 @@ bool strides_may_change(const ended_call *call, int position, changed_strides wh
 typedef enum {
     STRIDES_KEPT,     /* no integer is another one than before */
     STRIDES_RETOLD,   /* `arguments` holds the new strides */
-    STRIDES_PERHAPS,  /* likewise, but one of the old ones is also the size of an element */
+    STRIDES_PERHAPS,  /* likewise, but one of the old ones may as well be the size of elements or of rows */
     STRIDES_NOT_TOLD, /* C would not know of a change; an exception may be set */
 } retold;
 

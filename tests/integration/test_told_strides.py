@@ -354,6 +354,17 @@ def test_a_number_that_is_no_stride_shows_in_the_result(lib: Any) -> None:
     assert findings_of(trace) == []
 
 
+def test_the_first_column_may_stand_for_whole_rows_where_no_result_tells(lib: Any) -> None:
+    out = np.ones((ROWS, 24))[:, 5]
+    lib.scale.argtypes = [c_void_p, c_ssize_t, c_void_p, c_ssize_t, c_int]
+    first = TABLE[:, 0]
+    trace = record(lambda: lib.scale(pointer(first), 16, pointer(out), elements(out), ROWS))
+    assert replays_of(trace)["contiguous"].reason == DOUBTFUL
+    lib.peak.argtypes = [c_void_p, c_size_t, c_ssize_t]
+    trace = record(lambda: lib.peak(pointer(first), ROWS, 16))
+    assert replays_of(trace)["contiguous"].reason is None
+
+
 def test_what_may_be_the_size_of_an_element_needs_a_result_that_proves_otherwise(lib: Any) -> None:
     across, out = np.asfortranarray(MATRIX), np.zeros(1, np.float32)
     lib.put_peak_matrix.argtypes = [c_void_p, c_size_t, c_size_t, c_ssize_t, c_ssize_t, c_void_p]
