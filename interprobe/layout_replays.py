@@ -8,7 +8,13 @@ from dataclasses import dataclass
 
 import msgspec
 
-from interprobe.call_arguments import argument_text, array_of, array_text, assigned_name
+from interprobe.call_arguments import (
+    FOREIGN_BINDINGS,
+    argument_text,
+    array_of,
+    array_text,
+    assigned_name,
+)
 from interprobe.findings import Cost, Finding, Fix, RecordIndex, Saving
 from interprobe.layout import Layout
 from interprobe.replays import Replay
@@ -32,6 +38,9 @@ _EQUALS = 1.2
 """Gains that differ by less than this factor are taken for the same."""
 
 _SIMPLE = re.compile(r"[\w.]+(\[[\w:, ]*\])*")
+_TELL_STRIDES = (
+    "The function steps as it is told to: give it the strides of the array that it then gets."
+)
 _CONVERTED = 0.1
 """Share of the arrays' bytes; where more was copied in the call, that copy explains the gain."""
 
@@ -188,6 +197,8 @@ def layout_finding(
         fix: The layout that was measured, as code.
     """
     call, replay = slow.call, slow.replay
+    if call.binding in FOREIGN_BINDINGS and replay.change != "aligned":
+        fix = msgspec.structs.replace(fix, text=f"{fix.text} {_TELL_STRIDES}")
     given = listed(dict.fromkeys(layout_text(layout) for _, layout in slow.arguments))
     return Finding(
         rule=code,

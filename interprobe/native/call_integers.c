@@ -1,7 +1,9 @@
 /* Reads integers: Python's, NumPy's, and those in memory. */
 #include "call_integers.h"
 
+#include "addresses.h"
 #include "numpy_api.h"
+#include "readable_memory.h"
 
 #include <numpy/arrayscalars.h>
 #include <string.h>
@@ -20,6 +22,23 @@ integers_add_at(call_integers *to, const char *memory, Py_ssize_t size, bool is_
     int unused = 64 - 8 * (int)size;
     int64_t value = is_signed ? (int64_t)(raw << unused) >> unused : (int64_t)raw;
     integers_add(to, value, manner);
+}
+
+void
+integers_add_array(call_integers *to, const layout *is)
+{
+    bool are_integers = (is->kind == 'i' || is->kind == 'u') && is->elsize >= 4;
+    if (!are_integers || is->nbytes > 2 * ADDRESS_DIMENSIONS * is->elsize || is->ndim > 1) {
+        return;
+    }
+    npy_intp length = is->ndim == 0 ? 1 : is->shape[0], step = is->ndim == 0 ? 0 : is->strides[0];
+    const char *low, *high;
+    layout_extent(is, &low, &high);
+    bool readable = memory_is_readable(low, (uint64_t)(high - low));
+    for (npy_intp i = 0; readable && i < length; i++) {
+        integers_add_at(to, is->data + i * step, is->elsize, is->kind == 'i',
+                        length == 1 ? BY_POINTER : IN_A_ROW);
+    }
 }
 
 void

@@ -4,6 +4,8 @@
 
 #include <Python.h>
 
+#include "layout.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -40,6 +42,9 @@ integers_add(call_integers *to, int64_t value, integer_manner manner)
 /* Adds one integer of `size` bytes at `memory`. */
 void integers_add_at(call_integers *to, const char *memory, Py_ssize_t size, bool is_signed,
                      integer_manner manner);
+
+/* Adds the elements of an array that is a length, a shape or strides: integers, and few. */
+void integers_add_array(call_integers *to, const layout *is);
 
 /* Adds the words of memory that may be integers, as 8 bytes and as 4. */
 void integers_add_words(call_integers *to, const char *memory, Py_ssize_t size);

@@ -159,6 +159,7 @@ const foreign_binding cffi_handing_over = {
     .integers_behind = cffi_integers_behind,
     .declared_record = declared_record,
     .pointing_at = cffi_pointing_at,
+    .integer_like = cffi_integer_like,
 };
 
 static void

@@ -212,6 +212,22 @@ cffi_pointing_at(PyObject *argument, PyArrayObject *array)
     return pointer;
 }
 
+PyObject *
+cffi_integer_like(PyObject *argument, int64_t value)
+{
+    if (PyLong_CheckExact(argument)) {
+        return PyLong_FromLongLong(value);
+    }
+    const cffi_type *type = cffi_type_of(argument);
+    PyObject *backend = PyImport_ImportModule("_cffi_backend");
+    PyObject *made = NULL;
+    if (backend != NULL && type != NULL) {
+        made = PyObject_CallMethod(backend, "cast", "OL", type->object, (long long)value);
+    }
+    Py_XDECREF(backend);
+    return made;
+}
+
 PyArrayObject *
 cffi_array_behind(PyObject *argument)
 {

@@ -43,6 +43,9 @@ void cffi_integers_behind(PyObject *argument, call_integers *out);
  * exception or without. Runs cffi's code. */
 PyObject *cffi_pointing_at(PyObject *argument, PyArrayObject *array);
 
+/* An integer of the type of another one: likewise. */
+PyObject *cffi_integer_like(PyObject *argument, int64_t value);
+
 /* The layout of the struct that an argument points to by its own type, or by the parameter's of the
  * function's type (or NULL): false where there is none. A set exception does not stay set. */
 bool cffi_record_text(PyObject *argument, PyObject *function_type, int position, record_text *out);

@@ -44,6 +44,9 @@ typedef struct {
     /* An argument like this one that points to another array's first element: a new reference, or NULL
      * where it cannot be made; an exception may be set. May run Python code. NULL: never. */
     PyObject *(*pointing_at)(PyObject *argument, PyArrayObject *array);
+    /* An argument of the type of this one, which is an integer by `integer`, with another value: a new
+     * reference, or NULL where it cannot be made; an exception may be set. NULL: never. */
+    PyObject *(*integer_like)(PyObject *argument, int64_t value);
     /* Adds the integers in an argument that is no array, and behind it. */
     void (*integers_behind)(PyObject *argument, call_integers *out);
     /* The value of an argument that is a float of the binding's own making; NULL: it has none such. */

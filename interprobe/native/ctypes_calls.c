@@ -164,6 +164,7 @@ static const foreign_binding handing_over = {
     .runs_python = runs_python,
     .converts = converts,
     .pointing_at = ctypes_pointing_at,
+    .integer_like = ctypes_integer_like,
     .integers_behind = ctypes_integers_behind,
     .float_of = ctypes_float_of,
     .declared_record = declared_record,

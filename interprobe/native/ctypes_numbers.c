@@ -119,3 +119,11 @@ ctypes_pointing_at(PyObject *argument, PyArrayObject *array)
     }
     return pointer;
 }
+
+PyObject *
+ctypes_integer_like(PyObject *argument, int64_t value)
+{
+    return PyLong_CheckExact(argument)
+               ? PyLong_FromLongLong(value)
+               : PyObject_CallFunction((PyObject *)Py_TYPE(argument), "L", (long long)value);
+}

@@ -55,6 +55,7 @@ size_t ctypes_element_of_type(PyTypeObject *pointer);
 bool ctypes_calls_back(PyObject *argument);
 
 PyObject *ctypes_pointing_at(PyObject *argument, PyArrayObject *array);
+PyObject *ctypes_integer_like(PyObject *argument, int64_t value);
 
 /* What byref() refers to, borrowed; NULL: the argument is no such reference. */
 PyObject *ctypes_referenced(PyObject *argument);

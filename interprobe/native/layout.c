@@ -44,6 +44,15 @@ layout_read(layout *out, PyArrayObject *array)
     out->order = out->contiguous_c ? LAYOUT_C : out->contiguous_f ? LAYOUT_F : LAYOUT_STRIDED;
 }
 
+PyArrayObject *
+layout_holder(PyArrayObject *array)
+{
+    while (PyArray_BASE(array) != NULL && PyArray_Check(PyArray_BASE(array))) {
+        array = (PyArrayObject *)PyArray_BASE(array);
+    }
+    return array;
+}
+
 void
 layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_intp *step)
 {

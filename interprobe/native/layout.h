@@ -42,6 +42,9 @@ typedef struct {
 
 void layout_read(layout *out, PyArrayObject *array);
 
+/* The array that holds the memory which `array` is a view of. Borrowed. */
+PyArrayObject *layout_holder(PyArrayObject *array);
+
 /* A one-dimensional block of `nbytes` bytes, such as the result of tobytes(). `extent` and `step`
  * are the caller's storage for the shape and the strides. */
 void layout_of_bytes(layout *out, char *data, npy_intp nbytes, npy_intp *extent, npy_intp *step);

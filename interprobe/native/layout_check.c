@@ -10,7 +10,6 @@
  * contiguous.
  */
 #include "call_checks.h"
-#include "readable_memory.h"
 
 #include "call_integers.h"
 #include "number_text.h"
@@ -53,22 +52,11 @@ read_integers(const begun_call *call, call_integers *out)
     out->count = 0;
     out->opaque = false;
     for (int i = 0; i < call->given; i++) {
+        out->position = i;
         if (call->arguments[i].has_layout) {
-            const layout *is = &call->arguments[i].given;
-            out->position = i;
-            bool integers = (is->kind == 'i' || is->kind == 'u') && is->elsize >= 4 &&
-                            is->nbytes <= 2 * AXES * is->elsize && is->ndim <= 1;
-            npy_intp length = is->ndim == 0 ? 1 : is->shape[0];
-            const char *low, *high;
-            layout_extent(is, &low, &high);
-            integers = integers && memory_is_readable(low, (uint64_t)(high - low));
-            for (npy_intp k = 0; integers && k < length; k++) {
-                integers_add_at(out, is->data + (is->ndim == 0 ? 0 : k * is->strides[0]), is->elsize,
-                                is->kind == 'i', length == 1 ? BY_POINTER : IN_A_ROW);
-            }
+            integers_add_array(out, &call->arguments[i].given);
             continue;
         }
-        out->position = i;
         int before = out->count;
         call->to->foreign->integers_behind(call->to->arguments[i], out);
         if (out->count == before + 1 && out->of[before].manner == BY_VALUE &&
@@ -248,16 +236,6 @@ elements_outside(const layout *is)
     return within < elements ? elements - within : 0;
 }
 
-/* The array that holds the memory which `array` is a view of. Borrowed. */
-static PyArrayObject *
-holder_of(PyArrayObject *array)
-{
-    while (PyArray_BASE(array) != NULL && PyArray_Check(PyArray_BASE(array))) {
-        array = (PyArrayObject *)PyArray_BASE(array);
-    }
-    return array;
-}
-
 /* Whether C may step from one element to the next without being told: they are a field of records, or
  * a column of a table that has few. */
 static bool
@@ -312,7 +290,7 @@ judge(const begun_call *call, const call_integers *integers, int position)
     layout whole = *is;
     PyArrayObject *array = call->arrays[position];
     if (array != NULL) {
-        layout_read(&whole, holder_of(array));
+        layout_read(&whole, layout_holder(array));
     }
     layout_extent(&whole, &low, &high);
     bool all = lengths == TOLD_ALL || lengths == TOLD_EACH;

@@ -21,6 +21,7 @@
 #include "ledger.h"
 #include "replay_sandbox.h"
 #include "replay_stopwatch.h"
+#include "told_strides.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -50,6 +51,8 @@ enum {
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
 #define AGREES 1.15 /* times this near to each other are the same */
+#define ROUNDING 1e-4 /* of sums: a loop over neighbours adds them in another order, */
+#define SAME 1e-7     /* and of numbers that are to prove something */
 #define LEVEL 1.03  /* a call has settled when it takes no more than this, times as long as the last */
 #define SETTLING_SHARE 0.25 /* of the allowance that may go into that */
 
@@ -58,6 +61,7 @@ typedef struct {
     PyArrayObject *behind[CALL_ARGUMENTS]; /* each argument; NULL: no array, or not known */
     const what_if *converts; /* makes the arrays behind `positions` anew before each call; or NULL */
     uint32_t positions;
+    retold strides; /* whether C is told others than before */
 } row;
 
 typedef struct {
@@ -122,6 +126,12 @@ make_row(const replay_job *job, int change, row *out)
         out->arguments[i] = argument;
         out->behind[i] = array;
     }
+    out->strides = is->changes_strides ? retell_strides(job->call, out->behind, out->arguments)
+                                       : STRIDES_KEPT;
+    if (out->strides == STRIDES_NOT_TOLD) {
+        PyErr_Clear();
+        return "the function is not told of the strides that it asks for";
+    }
     return NULL;
 }
 
@@ -157,9 +167,10 @@ call_once(const experiment *now, const row *of)
     return result;
 }
 
-/* Nanoseconds of one call; -1 where it fails. The last result is let go outside of what is timed. */
+/* Nanoseconds of one call; -1 where it fails. The last result is let go outside of what is timed, or `kept`
+ * where that is not NULL. */
 static double
-time_calls(const experiment *now, int which, int calls)
+time_calls(const experiment *now, int which, int calls, PyObject **kept)
 {
     PyObject *last = NULL;
     stopwatch watch;
@@ -174,7 +185,11 @@ time_calls(const experiment *now, int which, int calls)
         now->report->calls++;
     }
     double nanoseconds = stopwatch_nanoseconds(&watch);
-    Py_XDECREF(last);
+    if (kept != NULL) {
+        *kept = last;
+    } else {
+        Py_XDECREF(last);
+    }
     return nanoseconds / calls;
 }
 
@@ -264,7 +279,7 @@ time_turn(const experiment *now, int which, bool cold)
             evict_row(now, which);
         }
         int calls = i < 0 ? lead : cold ? 1 : now->calls[which];
-        double each = time_calls(now, which, calls);
+        double each = time_calls(now, which, calls, NULL);
         if (each < 0) {
             return -1;
         }
@@ -339,11 +354,10 @@ static const char failed[] = "the call fails when it is repeated";
 
 /* A change that the callee refuses is none; the others can be measured all the same. */
 static void
-drop_row(experiment *now, int which)
+drop_row(experiment *now, int which, const char *reason)
 {
     PyErr_Clear();
-    snprintf(now->report->reasons[now->change[which]], REPLAY_REASON,
-             "the call fails with the array that it asks for");
+    snprintf(now->report->reasons[now->change[which]], REPLAY_REASON, "%s", reason);
     now->rows--;
     for (int i = which; i < now->rows; i++) {
         now->of[i] = now->of[i + 1];
@@ -360,7 +374,7 @@ calls_until_settled(const experiment *now, int which)
 {
     double took[SETTLING];
     for (int i = 0; i < SETTLING; i++) {
-        took[i] = time_calls(now, which, now->calls[which]);
+        took[i] = time_calls(now, which, now->calls[which], NULL);
         if (took[i] < 0) {
             return -1;
         }
@@ -376,23 +390,68 @@ calls_until_settled(const experiment *now, int which)
     return unsettled == 0 ? 1 : (unsettled + STEADY / 2) * now->calls[which];
 }
 
+/* Whether a call of a row whose strides were told anew came to what the call as it was comes to: if not, one
+ * of the integers is something else. Functions that return nothing of the kind are believed, unless the
+ * integer has another meaning that is as likely: then only a number proves that it is a stride. */
+static bool
+results_agree(retold strides, PyObject *as_it_was, PyObject *now)
+{
+    bool proves = PyFloat_CheckExact(as_it_was) && PyFloat_CheckExact(now);
+    if (!proves && PyLong_CheckExact(as_it_was) && PyLong_CheckExact(now)) {
+        return strides == STRIDES_RETOLD && PyObject_RichCompareBool(as_it_was, now, Py_EQ) == 1;
+    }
+    if (!proves) {
+        return strides == STRIDES_RETOLD;
+    }
+    double one = PyFloat_AS_DOUBLE(as_it_was), other = PyFloat_AS_DOUBLE(now);
+    if (isnan(one) || isnan(other)) {
+        return isnan(one) && isnan(other) && strides == STRIDES_RETOLD;
+    }
+    if (one == other) {
+        return strides == STRIDES_RETOLD || one != 0;
+    }
+    double allowed = strides == STRIDES_RETOLD ? ROUNDING : SAME;
+    return fabs(one - other) <= allowed * fmax(fabs(one), fabs(other));
+}
+
+/* Takes away a row that is not timed. */
+static void
+forget_row(experiment *now, int which, double *took, const char *reason)
+{
+    memmove(took + which, took + which + 1, (size_t)(now->rows - 1 - which) * sizeof *took);
+    drop_row(now, which, reason);
+}
+
 /* Makes each call once; returns why nothing can be timed, or NULL. */
 static const char *
 try_all(experiment *now, double allowance, double *took)
 {
     double began = nanoseconds_now();
+    bool is_foreign = now->job->call->to->foreign != NULL; /* others may return large arrays */
+    PyObject *results[REPLAY_CHANGES + 1] = {NULL}; /* by change, and at 0 that of the call as it was */
     for (int which = now->rows - 1; which >= 0; which--) {
         if (nanoseconds_now() - began > allowance) {
             return replay_too_long;
         }
-        took[which] = time_calls(now, which, 1);
+        int change = which == 0 ? 0 : now->change[which] + 1;
+        took[which] = time_calls(now, which, 1, is_foreign ? &results[change] : NULL);
         if (took[which] < 0 && which == 0) {
             return failed;
         }
         if (took[which] < 0) {
-            memmove(took + which, took + which + 1, (size_t)(now->rows - 1 - which) * sizeof *took);
-            drop_row(now, which);
+            forget_row(now, which, took, "the call fails with the array that it asks for");
         }
+    }
+    for (int which = now->rows - 1; which > 0; which--) {
+        retold strides = now->of[which].strides;
+        if (strides != STRIDES_KEPT &&
+            !results_agree(strides, results[0], results[now->change[which] + 1])) {
+            forget_row(now, which, took,
+                       "what the call returns with other strides does not show that it is told them");
+        }
+    }
+    for (int i = 0; i <= REPLAY_CHANGES; i++) {
+        Py_XDECREF(results[i]);
     }
     return NULL;
 }

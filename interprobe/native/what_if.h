@@ -29,6 +29,9 @@ typedef struct what_if {
     /* In the child: the array that takes the place of the one behind an argument; a new reference. Same
      * shape and the same values, unless the change is about these. NULL: it cannot be made. */
     PyArrayObject *(*instead)(const ended_call *call, int position);
+    /* The arrays that it makes may have other strides. A plain C function is then told the new ones where
+     * it was told the old ones, and else not asked. */
+    bool changes_strides;
     /* Or, where the question is what a conversion before the call costs: makes the array behind an
      * argument anew, as the program did before the call. Then the call with that is the one as it was. */
     PyArrayObject *(*again)(const ended_call *call, int position);

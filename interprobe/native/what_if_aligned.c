@@ -46,7 +46,7 @@ instead(const ended_call *call, int position)
 
 what_if what_if_aligned = {
     .change = "aligned",
-    .concerns = {.all = CALL_LIVE},
+    .concerns = {.all = CALL_LAYOUT},
     .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,

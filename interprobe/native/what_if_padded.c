@@ -5,6 +5,7 @@
  */
 #include "cache_lines.h"
 #include "layout_what_ifs.h"
+#include "told_strides.h"
 
 #define FEW_SETS_STEP 2048 /* bytes; steps of a multiple meet two of 64 sets at most */
 #define MORE_THAN_FIT 32   /* lines: two sets hold 16 to 24 */
@@ -25,7 +26,7 @@ static uint32_t
 applies(const ended_call *call)
 {
     uint32_t positions = 0;
-    for (int i = 0; call->to->foreign == NULL && i < call->count; i++) {
+    for (int i = 0; i < call->count; i++) {
         const layout *is = &call->layouts[i];
         if (call->arrays[i] == NULL || is->nbytes < BYTES_THAT_MATTER || PyDataType_REFCHK(is->descr)) {
             continue;
@@ -34,7 +35,8 @@ applies(const ended_call *call)
         int count = layout_axes(is, axes);
         for (int k = 1; k < count; k++) {
             if (is->strides[axes[k]] % FEW_SETS_STEP == 0 && is->shape[axes[k]] > MORE_THAN_FIT &&
-                is_monotonic(axes, count) && layout_is_dense(is)) {
+                is_monotonic(axes, count) && layout_is_dense(is) &&
+                strides_may_change(call, i, ALL_BUT_NEIGHBOURS)) {
                 positions |= UINT32_C(1) << i;
             }
         }
@@ -85,9 +87,10 @@ instead(const ended_call *call, int position)
 
 what_if what_if_padded = {
     .change = "padded",
-    .concerns = {.all = CALL_LIVE},
+    .concerns = {.all = CALL_LAYOUT},
     .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
+    .changes_strides = true,
 };
 REGISTER_WHAT_IF(what_if_padded)

@@ -59,7 +59,7 @@ instead(const ended_call *call, int position)
 
 static what_if same_layout = {
     .change = "same-layout",
-    .concerns = {.all = CALL_LIVE},
+    .concerns = {.all = CALL_LAYOUT},
     .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,

@@ -1,6 +1,7 @@
 /* The counterfactual of matrices: their axes in memory in the other order. */
 #include "cache_lines.h"
 #include "layout_what_ifs.h"
+#include "told_strides.h"
 
 /* The order that an array does not have: the first axis fastest where it was the last, and else the last. */
 static NPY_ORDER
@@ -20,12 +21,11 @@ static uint32_t
 applies(const ended_call *call)
 {
     uint32_t positions = 0;
-    /* C would take what it finds behind a pointer for the order that it was told of. */
-    for (int i = 0; call->to->foreign == NULL && i < call->count; i++) {
+    for (int i = 0; i < call->count; i++) {
         const layout *is = &call->layouts[i];
         int axes[NPY_MAXDIMS];
         if (call->arrays[i] != NULL && is->nbytes >= BYTES_THAT_MATTER && layout_axes(is, axes) > 1 &&
-            layout_is_dense(is)) {
+            layout_is_dense(is) && strides_may_change(call, i, EVERY_STRIDE)) {
             positions |= UINT32_C(1) << i;
         }
     }
@@ -41,9 +41,10 @@ instead(const ended_call *call, int position)
 
 what_if what_if_transposed = {
     .change = "other-order",
-    .concerns = {.all = CALL_LIVE},
+    .concerns = {.all = CALL_LAYOUT},
     .never = CALL_COPIED, /* what is gained by not converting is none of the layout */
     .applies = applies,
     .instead = instead,
+    .changes_strides = true,
 };
 REGISTER_WHAT_IF(what_if_transposed)

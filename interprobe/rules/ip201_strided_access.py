@@ -42,8 +42,14 @@ For records, that is one array for each field instead of one array of records.
 
 A contiguous copy before each call costs about as much as it saves, because making it walks over
 the same lines: it pays where one copy serves several calls. Where the call could not be repeated,
-a note says what the layout suggests, and that it is not confirmed. Functions behind ctypes and
-cffi are not looked at: C steps as it was told to.
+a note says what the layout suggests, and that it is not confirmed.
+
+A function behind ctypes or cffi steps as it is told to. Its calls are repeated with other strides
+only where these are plain integers among the arguments, in bytes or in elements, beside the
+lengths, and could mean nothing else: no stride is equal to a length, a size, or another stride of
+the call's arrays, none is 1, and no argument leads to memory that may hold strides too. Where the
+result is then another, the integer was something else. About all other such functions nothing is
+reported.
 """
 
 from __future__ import annotations

@@ -41,8 +41,12 @@ down == matrix.itemsize  # True: the numbers of a column are neighbours
 
 Only a measurement shows in which direction a function walks: where the call could not be repeated,
 nothing is reported. A conversion before each call costs a walk over the whole matrix; it pays where
-one serves several calls. A function that converts the matrix inside is reported by IP102. Functions
-behind ctypes and cffi are not looked at: they are told the order, and cannot see it.
+one serves several calls. A function that converts the matrix inside is reported by IP102.
+
+Functions behind ctypes and cffi are told the order, and cannot see it. They are looked at only
+where they are told each stride beyond doubt, as IP201 says; that is in bytes, since a stride of 1
+element may be anything. The shortest stride is then as long as an element: only a function that
+returns the same floating-point number with either order shows that it takes it for a stride.
 """
 
 from __future__ import annotations

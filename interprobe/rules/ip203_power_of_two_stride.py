@@ -40,8 +40,9 @@ len({row * matrix.strides[0] % 4096 for row in range(512)}) > 8  # True
 
 Nothing is reported where the call could not be repeated: whether a function goes down the columns,
 only a measurement shows. Where the other order of axes gains as much, IP202 reports that instead. A
-function that takes contiguous arrays only, and those behind ctypes and cffi, cannot be given a
-wider matrix without being told.
+function that takes contiguous arrays only cannot be given a wider matrix; one behind ctypes or cffi
+must be told the stride beyond doubt, as IP201 says, which it is not where the stride is also the
+number of columns.
 """
 
 from __future__ import annotations

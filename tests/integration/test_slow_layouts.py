@@ -166,7 +166,7 @@ def test_a_function_that_refuses_the_change_is_no_finding() -> None:
 def test_pointers_are_not_given_steps_that_c_is_not_told_of() -> None:
     table = np.ones((60_000, 16))
     pointer = table[:, 3].ctypes.data_as(DOUBLE_POINTER)
-    trace = record(lambda: [kernels.cdemo_peak(pointer, 60_000, 16) for _ in range(6)])
+    trace = record(lambda: [kernels.cdemo_peak(pointer, 30_000, 32) for _ in range(6)])
     assert [each for call in trace.calls for each in call.replays] == []
 
 
