@@ -9,6 +9,7 @@
 #include "cache_lines.h"
 
 #define LOWEST_HANDLE (1LL << 32) /* a number above that is rather an address */
+#define WIDEST (1 << 20)          /* bytes of an element: its product with a number is one, too */
 
 /* What one call tells of the strides of one of its arrays. */
 typedef struct {
@@ -41,11 +42,10 @@ read_integers(const ended_call *call, call_integers *out)
         if (to->layouts_behind != NULL && to->layouts_behind(to->arguments[i], &found, 1) > 0) {
             return false;
         }
-        int before = out->count;
         to->foreign->integers_behind(to->arguments[i], out);
-        for (int k = before; k < out->count; k++) {
-            out->opaque |= out->of[k].manner == BY_VALUE && magnitude(out->of[k].value) >= LOWEST_HANDLE;
-        }
+    }
+    for (int i = 0; i < out->count; i++) {
+        out->opaque |= out->of[i].value >= LOWEST_HANDLE || out->of[i].value <= -LOWEST_HANDLE;
     }
     return !out->opaque && out->count < CALL_INTEGERS;
 }
@@ -186,7 +186,7 @@ read_told(const ended_call *call, int position, told_strides *out)
     const layout *is = &call->layouts[position];
     bool lengths[CALL_INTEGERS] = {false};
     int axes[NPY_MAXDIMS], known = 0;
-    if (is->elsize == 0 || layout_axes(is, axes) < 1 || !read_integers(call, &integers) ||
+    if (is->elsize == 0 || is->elsize > WIDEST || layout_axes(is, axes) < 1 || !read_integers(call, &integers) ||
         !lengths_are_told(&integers, is, lengths) ||
         (to->foreign->converts != NULL && to->foreign->converts(to->callable, position))) {
         return false;
@@ -275,7 +275,8 @@ could_stand_for_rows(const ended_call *call, int position)
         if (is_stepped(is, axis) && is->strides[axis] == is->elsize) {
             return false;
         }
-        begins_a_row |= is_stepped(is, axis) && (is->data - whole.data) % is->strides[axis] == 0;
+        begins_a_row |= is_stepped(is, axis) && is->strides[axis] != 0 &&
+                        (is->data - whole.data) % is->strides[axis] == 0;
     }
     return begins_a_row && whole.nbytes > is->nbytes; /* of a mere address no larger array is known */
 }
