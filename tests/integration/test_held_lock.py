@@ -81,7 +81,7 @@ def waking_thread() -> Iterator[None]:
     done = threading.Event()
 
     def look() -> None:
-        while not done.wait(0.002):
+        while not done.wait(0.01):
             pass
 
     thread = threading.Thread(target=look)
