@@ -207,6 +207,11 @@ def _is_much_longer(seconds: float, repeated: float) -> bool:
     return seconds > DISAGREES * repeated and seconds - repeated > _PROBES
 
 
+def _instances(made: Sequence[Copy]) -> int:
+    """How often copies were made together; at least once."""
+    return max(1, *(copy.count for copy in made))
+
+
 def _are_unlike(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> bool:
     """Whether copies, and even the shortest of some calls, took much longer than when repeated.
 
@@ -218,7 +223,7 @@ def _are_unlike(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> 
         made: The copies.
         replay: A measurement of such a call, and of the copy and the call.
     """
-    took = sum(copy.seconds for copy in made) / max(copy.count for copy in made)
+    took = sum(copy.seconds for copy in made) / _instances(made)
     return _is_much_longer(took, replay.as_is - replay.changed) and _is_much_longer(
         min(call.seconds_min for call in calls), replay.changed
     )
@@ -235,11 +240,11 @@ def _are_dearer_repeated(calls: Sequence[Call], made: Sequence[Copy], replay: Re
         made: All copies that the measurement left out.
         replay: The measurement.
     """
-    instances = max(copy.count for copy in made)
+    instances = _instances(made)
     took = sum(copy.seconds for copy in made) / instances
     copied = sum(copy.bytes for copy in made) / instances
     dearer = replay.as_is - replay.changed
-    faults = sum(call.page_faults for call in calls) / sum(call.count for call in calls)
+    faults = sum(call.page_faults for call in calls) / max(1, sum(call.count for call in calls))
     return dearer > _DEARER * took and dearer - took > _PROBES and faults * _PAGE < copied / 4
 
 
@@ -266,7 +271,7 @@ def _without_copies(
     longer = (
         "repeated copies took longer than the program's"
         if dearer
-        else ("the calls took longer in the program than when repeated")
+        else "the calls took longer in the program than when repeated"
     )
     return replace(
         part,

@@ -148,12 +148,19 @@ def _overruns(call: Call, learnt: set[Pair]) -> list[Overrun]:
         argument = own.get(fact.other) if fact.kind in _OVER and fact.other is not None else None
         if argument is None or argument.given is None:
             continue
-        size = 1 if call.function in _COUNTS_BYTES else element_bytes(argument)[0]
+        size = 1 if _counts_bytes(call) else element_bytes(argument)[0]
         overrun = _judged(call, fact, argument, size, learnt)
         known = found.get(argument.position)
         if overrun is not None and (known is None or overrun.excess > known.excess):
             found[argument.position] = overrun
     return list(found.values())
+
+
+def _counts_bytes(call: Call) -> bool:
+    """Whether it is the C library's: in others, a ``write`` may well count elements."""
+    library = file_name(call.library)
+    of_c = library.startswith(("libc.", "libc-", "libSystem", "ld-musl"))
+    return of_c and call.function in _COUNTS_BYTES
 
 
 def _judged(
@@ -193,7 +200,7 @@ def _finding(trace: Trace, found: list[tuple[int, Overrun]]) -> Finding:
     # A call that never came back is not counted.
     times = counted(sum(max(call.count, 1) for call in calls), "call", "calls")
     severities = [each.severity for each in overruns]
-    unit = "bytes" if first.function in _COUNTS_BYTES else "elements"
+    unit = "bytes" if _counts_bytes(first) else "elements"
     return Finding(
         rule=CODE,
         name=NAME,
@@ -287,6 +294,6 @@ def _fix_code(call: Call, overrun: Overrun) -> str:
     there = overrun.fact.limit // overrun.size
     if overrun.factors > 1:
         return f"*{array}.shape  # {there:,} elements in all"
-    if call.function in _COUNTS_BYTES:
+    if _counts_bytes(call):
         return f"{array}.nbytes  # {there:,} bytes"
     return f"{array}.size  # {there:,} elements, {bytes_text(overrun.fact.limit)}"
