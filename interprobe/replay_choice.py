@@ -13,6 +13,13 @@ AGREES: Final = 1.15
 """Up to this ratio they are: the probes' own time and what else runs make as much."""
 
 
+_STEADY: Final = 0.25
+"""Up to this part of the spread of the calls as they were, the changed ones are steady."""
+
+_ENOUGH: Final = 7
+"""Passes that tell a spread."""
+
+
 def typical_seconds(count: int, seconds: float, longest: float) -> float:
     """What one call of a record took as a rule: the first ones, in cold memory, are the longest.
 
@@ -50,10 +57,11 @@ def choose(
     by_change: dict[tuple[str, tuple[int, ...]], list[Replay]] = {}
     for each in replays:
         by_change.setdefault((each.change, tuple(each.positions)), []).append(each)
-    return [
+    chosen = [
         _chosen(states, shortest, typical, of_difference=of_difference)
         for states in by_change.values()
     ]
+    return chosen if of_difference else [_as_in_program(each, typical) for each in chosen]
 
 
 def _chosen(
@@ -105,6 +113,30 @@ def _between(states: Sequence[Replay], shortest: float, typical: float) -> Repla
         low=min(lows, default=None),
         high=max(highs, default=None),
         cache="either",
+    )
+
+
+def _as_in_program(replay: Replay, typical: float) -> Replay:
+    """The replay with the time of the program's calls, where only that of the child's is unsteady.
+
+    What a call finds in a cache that other processors and machines share changes from one moment to
+    the next; the child sees some moments of the run, the program's calls all of them. Where the
+    changed call takes the same in each, the moments tell on the call as it was alone.
+    """
+    as_is, changed = replay.as_is_spread, replay.changed_spread
+    if as_is is None or changed is None or replay.speedup is None or typical <= 0:
+        return replay
+    if replay.passes < _ENOUGH or as_is < AGREES or changed - 1 > _STEADY * (as_is - 1):
+        return replay
+    # Beyond what the child ever saw, the program's calls were interrupted.
+    seconds = min(typical, replay.as_is * as_is)
+    speedup = seconds / replay.changed
+    return replace(
+        replay,
+        as_is=seconds,
+        speedup=speedup,
+        low=None if replay.low is None else min(replay.low, speedup),
+        high=None if replay.high is None else max(replay.high, speedup),
     )
 
 

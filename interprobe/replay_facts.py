@@ -11,8 +11,9 @@ from interprobe.replays import Replay
 
 WHAT_IF: Final = "what-if"
 """Kind of the facts; their text is
-``CHANGE|POSITIONS|CACHE|PASSES|AS_IS_NS|CHANGED_NS|SPEEDUP|LOW|HIGH|REASON``: positions separated
-by commas, times in nanoseconds, and nothing between the bars where something is unknown."""
+``CHANGE|POSITIONS|CACHE|PASSES|AS_IS_NS|CHANGED_NS|SPEEDUP|LOW|HIGH|AS_IS_SPREAD|CHANGED_SPREAD|``
+``REASON``: positions separated by commas, times in nanoseconds, and nothing between the bars where
+something is unknown."""
 
 _CACHES: Final[dict[str, Literal["warm", "evicted", "either"] | None]] = {
     "warm": "warm",
@@ -40,10 +41,10 @@ def split(facts: Sequence[Fact]) -> tuple[list[Fact], list[Replay]]:
 
 def _replay(text: str) -> Replay | None:
     """The replay that a fact's text tells; None where it is cut short or malformed."""
-    parts = text.split("|", 9)
-    if len(parts) != 10 or not parts[0] or parts[2] not in _CACHES:
+    parts = text.split("|", 11)
+    if len(parts) != 12 or not parts[0] or parts[2] not in _CACHES:
         return None
-    change, positions, cache, passes, as_is, changed, speedup, low, high, reason = parts
+    change, positions, cache, passes, as_is, changed, speedup, low, high, *spreads, reason = parts
     try:
         return Replay(
             change=change,
@@ -54,6 +55,8 @@ def _replay(text: str) -> Replay | None:
             speedup=_number(speedup),
             low=_number(low),
             high=_number(high),
+            as_is_spread=_number(spreads[0]),
+            changed_spread=_number(spreads[1]),
             cache=_CACHES[cache],
             reason=reason or None,
         )

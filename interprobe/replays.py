@@ -26,6 +26,9 @@ class Replay(msgspec.Struct, frozen=True):
         speedup: Median of ``as_is / changed`` over the pairs; None where nothing was measured.
         low: Lower end of the interval that holds the speedup.
         high: Its upper end.
+        as_is_spread: How far the passes' times as it was lie apart: their upper quartile by their
+            lower one; None where nothing was measured.
+        changed_spread: The same with the change.
         cache: The state that agrees with the time seen in place: ``warm`` where the calls followed
             each other, ``evicted`` where their arrays were taken out of the caches before each;
             ``either`` where neither agrees, and the interval spans both.
@@ -40,5 +43,7 @@ class Replay(msgspec.Struct, frozen=True):
     speedup: float | None = None
     low: float | None = None
     high: float | None = None
+    as_is_spread: float | None = None
+    changed_spread: float | None = None
     cache: Literal["warm", "evicted", "either"] | None = None
     reason: str | None = None

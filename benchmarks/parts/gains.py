@@ -28,6 +28,8 @@ MOST_PAIRS = 21
 SETTLED = 1.1
 """A real gain is known when half of its pairs lie within this ratio: on a shared machine, a
 neighbour can slow down one side of several pairs."""
+PAIRS_PER_PREDICTION = 2
+"""Predictions are made in between, so that they and the pairs see the same machine."""
 
 
 def measure(session: Session) -> dict[str, Any]:
@@ -41,10 +43,14 @@ def _measured(session: Session, case: Pitfall) -> dict[str, Any]:
         return {"what": case.what, "binding": case.binding, "missing": missing}
     session.say(f"{NAME}: {case.name}")
     seconds = 0.15 if session.quick else 0.3
+    plain: list[tuple[float, float]] = []
+    recorded: list[tuple[Prediction | None, float, bool]] = []
     try:
         calls = _run(session, PLAIN, case, side="bad", seconds=seconds).result["calls"]
-        plain = _plain_pairs(session, case, calls)
-        recorded = [_recorded(session, case, calls) for _ in range(1 if session.quick else 3)]
+        while not _is_known(session, plain):
+            if len(plain) % PAIRS_PER_PREDICTION == 0:
+                recorded.append(_recorded(session, case, calls))
+            plain.append(_plain_pair(session, case, calls, good_first=len(plain) % 2 == 1))
     except RunError as error:
         return {"what": case.what, "binding": case.binding, "failed": str(error)}
     return {
@@ -60,20 +66,21 @@ def _measured(session: Session, case: Pitfall) -> dict[str, Any]:
     }
 
 
-def _plain_pairs(session: Session, case: Pitfall, calls: int) -> list[tuple[float, float]]:
-    """Seconds of the pitfall and of its cure, run in turns until their ratio is known."""
-    plain: list[tuple[float, float]] = []
-    while len(plain) < (2 if session.quick else PAIRS) or not (session.quick or _is_known(plain)):
-        sides = ("bad", "good") if len(plain) % 2 else ("good", "bad")
-        taken = {
-            side: _run(session, PLAIN, case, side=side, calls=calls).result["seconds"]
-            for side in sides
-        }
-        plain.append((taken["bad"], taken["good"]))
-    return plain
+def _plain_pair(
+    session: Session, case: Pitfall, calls: int, *, good_first: bool
+) -> tuple[float, float]:
+    """Seconds of a call of the pitfall and of one of its cure, each in a process of its own."""
+    sides = ("good", "bad") if good_first else ("bad", "good")
+    taken = {
+        side: _run(session, PLAIN, case, side=side, calls=calls).result["seconds"] for side in sides
+    }
+    return taken["bad"], taken["good"]
 
 
-def _is_known(plain: Sequence[tuple[float, float]]) -> bool:
+def _is_known(session: Session, plain: Sequence[tuple[float, float]]) -> bool:
+    """Whether there are pairs enough for the ratio."""
+    if session.quick or len(plain) < PAIRS:
+        return session.quick and len(plain) == PAIRS_PER_PREDICTION
     ratio = figure_of([bad / good for bad, good in plain])
     return ratio["high"] <= SETTLED * ratio["low"] or len(plain) >= MOST_PAIRS
 
@@ -107,8 +114,8 @@ def draw(results: Mapping[str, Any]) -> str:
     """A row for each pitfall, and what all of them amount to."""
     rows = [_row(part) for part in results.values() if "real" in part]
     header = [
-        "pitfall", "binding", "real", "half of the runs", "predicted", "interval", "how",
-        "deviation", "interprobe says", "verdict",
+        "pitfall", "binding", "real", "half of the runs", "predicted", "interval", "of all runs",
+        "how", "deviation", "interprobe says", "verdict",
     ]  # fmt: skip
     return table(header, rows) + "\n" + _in_words(results)
 
@@ -122,11 +129,15 @@ def middle(predictions: Sequence[Prediction | None]) -> Prediction | None:
     return known[(len(known) - 1) // 2]
 
 
-def verdict(real: float, prediction: Prediction | None) -> str:
-    """Whether the prediction is as good as promised, or what is wrong with it."""
-    recommended = prediction is not None and prediction["verdict"] == WORTH_IT
-    speedup = None if prediction is None else prediction["speedup"]
+def verdict(real: float, predictions: Sequence[Prediction | None]) -> str:
+    """Whether the prediction is as good as promised, or what is wrong with it.
+
+    Near the real gain the one in the middle must be; recommend what gains nothing none of them may.
+    """
+    shown = middle(predictions)
+    speedup = None if shown is None else shown["speedup"]
     if real < LEAST_GAIN:
+        recommended = any(each is not None and each["verdict"] == WORTH_IT for each in predictions)
         return "**false recommendation**" if recommended else "rightly not recommended"
     if real <= CLEAR_GAIN:
         return ""
@@ -137,6 +148,7 @@ def verdict(real: float, prediction: Prediction | None) -> str:
 
 def _row(part: Mapping[str, Any]) -> list[str]:
     real, prediction = part["real"], middle(part["predictions"])
+    said = verdict(real["median"], part["predictions"])
     words = [
         part["what"],
         part["binding"],
@@ -144,23 +156,30 @@ def _row(part: Mapping[str, Any]) -> list[str]:
         f"{real['low']:.2f} to {real['high']:.2f}",
     ]
     if prediction is None:
-        return [*words, "", "", "no finding", "", "nothing", verdict(real["median"], None)]
+        return [*words, "", "", "", "no finding", "", "nothing", said]
     speedup, low, high = prediction["speedup"], prediction["low"], prediction["high"]
     how = ", ".join(word for word in (prediction["method"], prediction["cache"]) if word)
     return [
         *words,
         "" if speedup is None else f"{speedup:.2f}",
         "" if low is None or high is None else f"{low:.2f} to {high:.2f}",
+        _range(part["predictions"]),
         how if speedup is not None else f"{how}: {prediction['reason']}",
         "" if speedup is None else f"{100 * (speedup / real['median'] - 1):+.0f} %",
         prediction["verdict"] or "nothing",
-        verdict(real["median"], prediction),
+        said,
     ]
+
+
+def _range(predictions: Sequence[Prediction | None]) -> str:
+    """The lowest and the highest that any run predicted."""
+    known = [each["speedup"] for each in predictions if each and each["speedup"] is not None]
+    return f"{min(known):.2f} to {max(known):.2f}" if known else ""
 
 
 def _in_words(results: Mapping[str, Any]) -> str:
     measured = [part for part in results.values() if "real" in part]
-    verdicts = [verdict(part["real"]["median"], middle(part["predictions"])) for part in measured]
+    verdicts = [verdict(part["real"]["median"], part["predictions"]) for part in measured]
     within, missed = verdicts.count("within"), verdicts.count("**missed**")
     false, rightly = (
         verdicts.count("**false recommendation**"),

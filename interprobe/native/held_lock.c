@@ -15,8 +15,9 @@
 static const char GIL_HELD[] = "gil-held";
 
 /* The same calls. `value`: nanoseconds, in all, of work of other Python threads that could have been done
- * during them, as it was done between them: what the threads computed since the call before, and no more
- * than the call took. All of the call's time where the call before was another thread's. */
+ * during them, as it was done between them: what the threads computed from the end of the call before to
+ * the start of this one, and no more than it took. What they spend within it is spent on waiting. All of
+ * the call's time where the call before was another thread's. */
 static const char GIL_TURNS[] = "gil-turns";
 
 /* Other long calls of a process with several Python threads: the GIL was let go, or nobody wanted it.
@@ -25,6 +26,7 @@ static const char GIL_FREE[] = "gil-free";
 
 typedef struct {
     gil_view at_start;
+    uint64_t others; /* what they had computed then; known where the call before was this thread's */
 } lock_memory;
 
 static bool
@@ -63,17 +65,18 @@ computed_by_others(unsigned long own)
 
 /* What of the others' work a call has put off. */
 static uint64_t
-work_put_off(uint64_t nanoseconds)
+work_put_off(uint64_t nanoseconds, uint64_t others_at_start)
 {
     unsigned long own = PyThreadState_Get()->native_thread_id;
-    uint64_t others = computed_by_others(own), put_off = 0;
+    uint64_t put_off = 0;
     if (last.thread != 0 && last.thread != own) {
         put_off = nanoseconds;
-    } else if (last.thread == own && others > last.others) {
-        put_off = others - last.others < nanoseconds ? others - last.others : nanoseconds;
+    } else if (last.thread == own && others_at_start > last.others) {
+        uint64_t done = others_at_start - last.others;
+        put_off = done < nanoseconds ? done : nanoseconds;
     }
     last.thread = own;
-    last.others = others;
+    last.others = computed_by_others(own);
     return put_off;
 }
 
@@ -81,14 +84,18 @@ static bool
 before(const begun_call *call, void *memory)
 {
     (void)call;
-    return gil_read(&((lock_memory *)memory)->at_start);
+    lock_memory *seen = memory;
+    unsigned long own = PyThreadState_Get()->native_thread_id;
+    seen->others = last.thread == own ? computed_by_others(own) : 0;
+    return gil_read(&seen->at_start);
 }
 
 static void
 after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *result, void *memory)
 {
     (void)to, (void)result;
-    const gil_view *start = &((lock_memory *)memory)->at_start;
+    const lock_memory *seen = memory;
+    const gil_view *start = &seen->at_start;
     gil_view end;
     if (!clock_is_longer(ticks, SHORTEST) || !gil_read(&end)) {
         return;
@@ -103,7 +110,7 @@ after(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject *res
     ledger_book_fact(&ticket->record, &fact);
     if (held) {
         const fact_event turns = {.kind = GIL_TURNS, .position = -1, .other = -1, .adds = true,
-                                  .value = (int64_t)work_put_off((uint64_t)nanoseconds)};
+                                  .value = (int64_t)work_put_off((uint64_t)nanoseconds, seen->others)};
         ledger_book_fact(&ticket->record, &turns);
     }
 }

@@ -290,8 +290,8 @@ name_positions(uint32_t positions, char *out, size_t room)
     }
 }
 
-/* "CHANGE|POSITIONS|CACHE|PASSES|AS_IS|CHANGED|SPEEDUP|LOW|HIGH|REASON", times in nanoseconds; for each
- * state of the caches that was measured. */
+/* "CHANGE|POSITIONS|CACHE|PASSES|AS_IS|CHANGED|SPEEDUP|LOW|HIGH|AS_IS_SPREAD|CHANGED_SPREAD|REASON", times
+ * in nanoseconds; for each state of the caches that was measured. */
 static void
 book_change(const replay_job *job, const replay_report *report, int change, cache_state cache)
 {
@@ -307,7 +307,7 @@ book_change(const replay_job *job, const replay_report *report, int change, cach
     if (measured) {
         const double numbers[] = {is->as_is / clock_ticks_per_nanosecond,
                                   is->changed / clock_ticks_per_nanosecond, is->speedup, is->low,
-                                  is->high};
+                                  is->high, is->as_is_spread, is->changed_spread};
         size_t used = (size_t)snprintf(text, sizeof text, "%s|%s|%s|%d|", job->changes[change]->change,
                                        positions, caches[cache], is->passes);
         for (size_t i = 0; i < sizeof numbers / sizeof numbers[0] && used < sizeof text; i++) {
@@ -317,7 +317,7 @@ book_change(const replay_job *job, const replay_report *report, int change, cach
             used += (size_t)snprintf(text + used, sizeof text - used, "%s|", number);
         }
     } else {
-        snprintf(text, sizeof text, "%s|%s||0||||||%s", job->changes[change]->change, positions, reason);
+        snprintf(text, sizeof text, "%s|%s||0||||||||%s", job->changes[change]->change, positions, reason);
     }
     const fact_event fact = {.kind = what_if_fact,
                              .position = __builtin_ctz(job->positions[change]),

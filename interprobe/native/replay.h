@@ -18,6 +18,7 @@ typedef struct {
     int passes; /* 0: nothing was measured */
     double as_is, changed;
     double speedup, low, high;
+    double as_is_spread, changed_spread; /* upper quartile by lower one */
 } replay_figures;
 
 /* What a child is to do, and, in memory that it shares with its parent, what came of it. */

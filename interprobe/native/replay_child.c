@@ -323,6 +323,16 @@ time_all(experiment *now, bool cold, double until, double end)
     return PASSES;
 }
 
+/* How far values lie apart: the upper quartile by the lower one. */
+static double
+spread(const double *of, int count)
+{
+    double sorted[PASSES];
+    memcpy(sorted, of, (size_t)count * sizeof *of);
+    qsort(sorted, (size_t)count, sizeof *sorted, by_size);
+    return sorted[count - 1 - count / 4] / sorted[count / 4];
+}
+
 static void
 read_figures(const experiment *now, int which, int passes, replay_figures *out)
 {
@@ -336,6 +346,8 @@ read_figures(const experiment *now, int which, int passes, replay_figures *out)
     *out = (replay_figures){.passes = passes};
     out->as_is = median(as_is, passes) * clock_ticks_per_nanosecond;
     out->changed = median(changed, passes) * clock_ticks_per_nanosecond;
+    out->as_is_spread = spread(as_is, passes);
+    out->changed_spread = spread(changed, passes);
     out->speedup = median(ratios, passes);
     qsort(ratios, (size_t)passes, sizeof *ratios, by_size);
     /* Between these lies the median of all such ratios, 95 times of 100, from 6 passes on. */

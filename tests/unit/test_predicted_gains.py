@@ -65,12 +65,15 @@ def test_the_run_in_the_middle_is_shown_and_none_where_most_have_none():
 
 
 def test_verdicts():
-    assert gains.verdict(2.0, prediction(2.3)) == "within"
-    assert gains.verdict(2.0, prediction(2.5)) == "**missed**"
-    assert gains.verdict(2.0, None) == "**missed**"
-    assert gains.verdict(1.1, prediction(1.4)) == ""
-    assert gains.verdict(1.02, prediction(1.4)) == "**false recommendation**"
-    assert gains.verdict(1.02, prediction(1.02, verdict="undecided")) == "rightly not recommended"
+    assert gains.verdict(2.0, [prediction(2.3)]) == "within"
+    assert gains.verdict(2.0, [prediction(2.5)]) == "**missed**"
+    assert gains.verdict(2.0, [None]) == "**missed**"
+    assert gains.verdict(1.1, [prediction(1.4)]) == ""
+    assert gains.verdict(1.02, [prediction(1.4)]) == "**false recommendation**"
+    undecided = prediction(1.02, verdict="undecided")
+    assert gains.verdict(1.02, [undecided, None]) == "rightly not recommended"
+    assert gains.verdict(1.02, [undecided, None, prediction(1.3)]) == "**false recommendation**"
+    assert gains.verdict(2.0, [prediction(1.2), prediction(1.9), prediction(3.0)]) == "within"
 
 
 def test_the_table_has_a_row_for_each_pitfall_and_says_which_could_not_be_run():

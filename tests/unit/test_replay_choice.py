@@ -74,3 +74,29 @@ def test_each_change_is_chosen_for_itself() -> None:
 
 def test_what_is_not_known_of_the_program_decides_nothing() -> None:
     assert choose(BOTH, 0.0, 0.0) == [WARM]
+
+
+SHARED_CACHE = Replay(
+    "other-order", [0], passes=15, as_is=2.5e-3, changed=1e-3, speedup=2.5, low=2.3, high=3.0,
+    as_is_spread=1.6, changed_spread=1.02, cache="warm",
+)  # fmt: skip
+
+
+def test_unsteady_calls_beside_steady_ones_take_what_they_took_in_the_program() -> None:
+    (chosen,) = choose([SHARED_CACHE], 1.1e-3, 1.8e-3)
+    assert (chosen.as_is, chosen.changed) == (1.8e-3, 1e-3)
+    assert chosen.speedup == pytest.approx(1.8)
+    assert (chosen.low, chosen.high) == (pytest.approx(1.8), 3.0)
+    # Far beyond what the child saw, the program's calls were interrupted.
+    (chosen,) = choose([SHARED_CACHE], 1.1e-3, 9e-3)
+    assert chosen.speedup == pytest.approx(2.5 * 1.6)
+
+
+@pytest.mark.parametrize(("as_is", "changed"), [(1.6, 1.5), (1.05, 1.01), (None, None)])
+def test_times_that_change_together_or_not_at_all_are_compared_within_the_child(
+    as_is: float | None, changed: float | None
+) -> None:
+    replay = replace(SHARED_CACHE, as_is_spread=as_is, changed_spread=changed)
+    assert choose([replay], 1.1e-3, 1.8e-3) == [replay]
+    # A copy's time is not that of a call.
+    assert choose([SHARED_CACHE], 1.1e-3, 1.8e-3, of_difference=True) == [SHARED_CACHE]

@@ -20,8 +20,8 @@ from interprobe.ledger_records import (
 )
 from interprobe.replays import Replay
 
-MEASURED = "conforming|0,2|evicted|12|4000000|1000000|4.0|3.5|4.25|"
-REFUSED = "in-c-order|1||0||||||the callee | OpenMP was busy"
+MEASURED = "conforming|0,2|evicted|12|4000000|1000000|4.0|3.5|4.25|1.5|1.05|"
+REFUSED = "in-c-order|1||0||||||||the callee | OpenMP was busy"
 
 
 def fact(text: str | None, kind: str = "what-if") -> Fact:
@@ -41,6 +41,8 @@ def test_a_measurement_becomes_a_replay() -> None:
             speedup=4.0,
             low=3.5,
             high=4.25,
+            as_is_spread=1.5,
+            changed_spread=1.05,
             cache="evicted",
         )
     ]
@@ -69,6 +71,7 @@ def test_other_facts_stay_and_keep_their_order() -> None:
         MEASURED.replace("evicted", "tepid"),
         MEASURED.replace("0,2", "first"),
         MEASURED.replace("4.25", "nan"),
+        MEASURED.replace("1.05", "wide"),
         MEASURED.replace("4000000", "inf"),
         MEASURED.replace("conforming", ""),
     ],
