@@ -18,7 +18,9 @@ enum {
     PAGES_AT_ONCE = 4096,   /* bytes of C stack that an answer takes */
     LEAST_SAMPLE = 1 << 20,
     MOST_SAMPLE = 64 << 20,
-    ROUNDS = 4, /* the first is left out: a virtual machine may get its memory only then */
+    FEWEST_ROUNDS = 4, /* the first is left out: a virtual machine may get its memory only then */
+    MOST_ROUNDS = 16,
+    TOUCHED_IN_ALL = 128 << 20, /* bytes, by all rounds, where more than the fewest are possible */
 };
 
 static uintptr_t
@@ -98,6 +100,13 @@ touch(char *memory, size_t bytes)
     }
 }
 
+static int
+by_size(const void *a, const void *b)
+{
+    uint64_t one = *(const uint64_t *)a, other = *(const uint64_t *)b;
+    return (one > other) - (one < other);
+}
+
 uint64_t
 pages_ticks_per_mebibyte(uint64_t wanted)
 {
@@ -105,8 +114,12 @@ pages_ticks_per_mebibyte(uint64_t wanted)
     size_t bytes = wanted > MOST_SAMPLE ? MOST_SAMPLE : wanted < LEAST_SAMPLE ? LEAST_SAMPLE : wanted;
     bytes &= ~(size_t)(LEAST_SAMPLE - 1);
     const char *advice = getenv("NUMPY_MADVISE_HUGEPAGE"); /* read by NumPy */
-    uint64_t least = 0, most = 0, sum = 0;
-    for (int round = 0; round < ROUNDS; round++) {
+    uint64_t took[MOST_ROUNDS];
+    size_t affordable = TOUCHED_IN_ALL / bytes;
+    int rounds = affordable > MOST_ROUNDS     ? MOST_ROUNDS
+                 : affordable > FEWEST_ROUNDS ? (int)affordable
+                                              : FEWEST_ROUNDS;
+    for (int round = 0; round < rounds; round++) {
         uint64_t began = clock_ticks();
         char *memory = fresh_memory(bytes);
         if (memory == NULL) {
@@ -123,15 +136,11 @@ pages_ticks_per_mebibyte(uint64_t wanted)
         uint64_t again = clock_ticks();
         munmap(memory, bytes);
         uint64_t all = clock_ticks() - began, spare = 2 * (again - touched);
-        uint64_t ticks = all > spare ? all - spare : 0;
-        if (round > 0) {
-            least = round == 1 || ticks < least ? ticks : least;
-            most = ticks > most ? ticks : most;
-            sum += ticks;
-        }
+        took[round] = all > spare ? all - spare : 0;
     }
-    _Static_assert(ROUNDS == 4, "of three rounds the one between is the median");
-    return (sum - least - most) / (bytes >> 20);
+    int counted = rounds - 1;
+    qsort(took + 1, (size_t)counted, sizeof *took, by_size);
+    return took[1 + counted / 2] / (bytes >> 20);
 }
 
 uint64_t
