@@ -23,6 +23,7 @@ typedef struct {
     uint64_t serial;   /* of that allocation; 0: `holder` tells */
     PyObject *holder;  /* weak reference, owned: the array that holds memory not of NumPy; or NULL */
     uint64_t noted;    /* when, in calls of addresses_note; 1: what it spoke of is gone */
+    bool is_read_only; /* the holder was, so that nobody else may write the memory either */
 } known_address;
 
 static uint16_t ways[SETS * WAYS]; /* of each set, where in `known`, from 1; 0: empty */
@@ -233,6 +234,7 @@ addresses_note(PyArrayObject *array, const layout *given, const address_gift *gi
             if (same_memory && same_layout(&entry->given.kept.is, &now)) {
                 entry->noted = ++notes;
                 entry->given.kept.is.hidden = now.hidden;
+                entry->is_read_only = !PyArray_ISWRITEABLE(holder);
                 note_gift(entry, gift);
                 Py_XDECREF(reference);
                 return;
@@ -258,6 +260,7 @@ addresses_note(PyArrayObject *array, const layout *given, const address_gift *gi
     entry->block = block;
     entry->serial = serial;
     entry->holder = reference;
+    entry->is_read_only = !PyArray_ISWRITEABLE(holder);
     entry->noted = notes = notes < 2 ? 2 : notes + 1;
     entry->given.gift.hold = ADDRESS_KEPT;
     entry->given.passed = false;
@@ -391,19 +394,24 @@ addresses_find(uintptr_t address, enum address_match match, kept_layout *out)
 }
 
 uintptr_t
-addresses_memory_end(uintptr_t address)
+addresses_memory_end(uintptr_t address, bool *read_only)
 {
+    uintptr_t end = 0;
+    uint64_t noted = 0;
     for (size_t i = 0; i < known_used; i++) {
         const known_address *entry = &known[i];
-        if (address < lows[i] || address >= highs[i] || entry->serial == 0 || !still_lives(entry)) {
+        if (address < lows[i] || address >= highs[i] || entry->serial == 0 || entry->noted < noted ||
+            !still_lives(entry)) {
             continue;
         }
         uint64_t bytes = allocations_bytes(entry->block);
         if (bytes != 0) {
-            return (uintptr_t)entry->block + bytes;
+            end = (uintptr_t)entry->block + bytes;
+            noted = entry->noted;
+            *read_only = entry->is_read_only;
         }
     }
-    return 0;
+    return end;
 }
 
 void

@@ -60,8 +60,9 @@ bool addresses_of_block(const void *block, uint64_t bytes, uint64_t serial, give
 bool addresses_find(uintptr_t address, enum address_match match, kept_layout *out);
 
 /* The end of the memory that NumPy allocated around an address which was given away, as long as it
- * lives; 0 where that is not known. Runs no Python code. GIL held. */
-uintptr_t addresses_memory_end(uintptr_t address);
+ * lives; 0 where that is not known. `read_only` is then set to whether the array that holds the memory
+ * was marked so when the address was last given away. Runs no Python code. GIL held. */
+uintptr_t addresses_memory_end(uintptr_t address, bool *read_only);
 
 /* Makes a layout stand on its own; it must have at most ADDRESS_DIMENSIONS dimensions. */
 void addresses_keep_layout(kept_layout *to, const layout *now);

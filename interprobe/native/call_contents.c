@@ -352,9 +352,10 @@ still_there(const looked_at *array, layout *is)
                memory_is_readable(low, (uint64_t)(high - low));
     }
     kept_layout found;
+    bool read_only;
     uintptr_t low = (uintptr_t)array->data;
     return addresses_find(low, ADDRESS_INTERIOR, &found) &&
-           addresses_memory_end(low) >= low + array->bytes &&
+           addresses_memory_end(low, &read_only) >= low + array->bytes &&
            memory_is_readable(array->data, array->bytes);
 }
 

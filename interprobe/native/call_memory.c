@@ -42,7 +42,9 @@ memory_behind(const compared_call *now, int pointer)
     int position = now->history->pointer_at[pointer];
     PyArrayObject *array = position < now->call->given ? now->call->arrays[position] : NULL;
     if (array == NULL) {
-        out.high = addresses_memory_end(now->passed[pointer]);
+        bool read_only = false;
+        out.high = addresses_memory_end(now->passed[pointer], &read_only);
+        out.writeable = !read_only;
         if (out.high != 0) {
             out.low = now->low[pointer];
             out.holder = HELD_BY_NUMPY;

@@ -134,7 +134,7 @@ def _complaint(
     sentences = [
         f"{argument_text(call, argument)} is {_told(call, argument)}, and "
         f"{array_text(array, 'the array behind it')} has other records. The struct: "
-        f"{declared.text}. The array: {given.text}."
+        f"{declared.text}. {_array_in_words(given)}"
     ]
     sentences += [_difference(each, declared, given) for each in differing[:_MOST_DIFFERENCES]]
     if len(differing) > _MOST_DIFFERENCES:
@@ -150,6 +150,13 @@ def _complaint(
         f"{bytes_text(declared.size)}",
         fix=_fix(call, argument, declared, given),
     )
+
+
+def _array_in_words(given: RecordLayout) -> str:
+    """The array's records; behind a bare address no more than their size is known."""
+    if given.members:
+        return f"The array: {given.text}."
+    return f"A record of the array takes {given.size} bytes."
 
 
 def _told(call: Call, argument: Argument) -> str:

@@ -220,6 +220,25 @@ def test_a_read_only_array_is_written(lib: Any) -> None:
     assert "element 0 was 0 and is 1" in finding.cause
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        lambda x: ctypes.cast(x.ctypes.data, DP),
+        lambda x: ctypes.cast(x.ctypes.data_as(ctypes.c_void_p).value, DP),
+    ],
+)
+def test_a_bare_address_tells_whether_somebody_else_may_write(lib: Any, address: Any) -> None:
+    table, ones = np.arange(8.0), np.ones(8)
+    table.flags.writeable = False
+    finding = only(record(lambda: lib.add_to(address(table), p(ones), 8)), "IP308")
+    assert finding.severity is Severity.ERROR
+    view = np.arange(8.0).view()
+    view.flags.writeable = False
+    finding = only(record(lambda: lib.add_to(address(view), p(ones), 8)), "IP308")
+    assert finding.severity is Severity.WARNING
+    assert "may be written elsewhere" in finding.cause
+
+
 def test_the_memory_of_a_bytes_object_is_written(lib: Any) -> None:
     constant = bytes(64)
     x = np.frombuffer(constant)
