@@ -21,9 +21,15 @@ from interprobe.wording import (
     seconds_text,
     short_mechanism,
 )
+from interprobe.working_copies import are_working_copies
 
 _MOST_ORIGINS = 3
 """How many different kinds of source arrays the evidence names."""
+
+_WORKED_IN = (
+    "The program writes into what is made here: if the original is to keep its numbers, go on with "
+    "a copy of it, made by its method copy()."
+)
 
 
 @dataclass(frozen=True)
@@ -201,6 +207,8 @@ def copy_finding(
     """
     lead = group.lead
     cost = group.cost() if cost is None else cost
+    if are_working_copies(group.copies):
+        fix = Fix(text=f"{fix.text} {_WORKED_IN}", code=fix.code)
     return Finding(
         rule=code,
         name=name,

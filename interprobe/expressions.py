@@ -25,6 +25,16 @@ _SCALAR_ATTRIBUTES = frozenset(
 _SCALAR_FUNCTIONS = frozenset(
     {"bool", "float", "int", "len", "max", "min", "range", "round", "str"}
 )
+_CALLING_FUNCTIONS = frozenset(
+    {
+        "accumulate", "all", "any", "apply", "apply_async", "apply_along_axis", "dict",
+        "enumerate", "extend", "filter", "frozenset", "imap", "iter", "list", "map", "max",
+        "min", "next", "partial", "reduce", "reversed", "run", "set", "sorted", "starmap",
+        "submit", "sum", "tuple", "update", "vectorize", "zip",
+    }
+)  # fmt: skip
+"""Names of functions that call others, or turn an iterator that does: those convert, with arrays of
+their own."""
 _TRANSPOSING = frozenset({"moveaxis", "mT", "rollaxis", "swapaxes", "T", "transpose"})
 
 
@@ -231,7 +241,9 @@ def _argument(call: ast.Call, position: int, names: frozenset[str]) -> ast.expr 
 def _only_array_argument(call: ast.Call) -> ast.expr | None:
     """The argument of a native function that can be an array, if just one can."""
     values = [*call.args, *(item.value for item in call.keywords)]
-    if any(isinstance(item, ast.Starred) for item in call.args):
+    if called_name(call) in _CALLING_FUNCTIONS or any(
+        isinstance(item, ast.Starred) for item in call.args
+    ):
         return None
     arrays = [value for value in values if _can_be_array(value)]
     return arrays[0] if len(arrays) == 1 else None

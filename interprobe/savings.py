@@ -25,6 +25,7 @@ from interprobe.gains import (
 )
 from interprobe.shares import WARNING_SHARE, wall_seconds
 from interprobe.trace import Copy, Trace
+from interprobe.working_copies import are_working_copies
 
 LEAST_GAIN = 1.05
 """A fix that gains less is not worth it."""
@@ -38,6 +39,7 @@ COPY_CHANGES = frozenset({"conforming", "no-conversion"})
 _ABOUT_COPIES = "IP1"
 _ABOUT_LAYOUTS = "IP2"
 _MAY_COST_TIME = ("IP5", "IP6")
+_WORKED_IN = "the program writes into the copies, so that something of them stays"
 _NO_REPLAY = "nothing was repeated without it"
 _SEVERAL_CHANGES = "several changes were tried, and it is not known which of them is this fix"
 
@@ -92,6 +94,8 @@ class Savings:
             for record in finding.records
             if record.list == "copies" and 0 <= record.index < len(self._trace.copies)
         ]
+        if copies and are_working_copies(self._trace.copies[index] for index in copies):
+            return Saving(reason=_WORKED_IN)
         if copies:
             parts = list(self._without_copies(copies, changes or COPY_CHANGES))
             took = sum(self._trace.copies[index].seconds for index in copies)
@@ -205,7 +209,9 @@ def _severity(finding: Finding, saving: Saving) -> Severity:
         and saving.program_seconds is not None
         and saving.seconds < WARNING_SHARE * saving.program_seconds
     )
-    only_suspected = finding.rule.startswith(_ABOUT_LAYOUTS) and not measured
+    only_suspected = not measured and (
+        finding.rule.startswith(_ABOUT_LAYOUTS) or saving.reason == _WORKED_IN
+    )
     if saving.verdict == "not worth it" or saves_little or only_suspected:
         return Severity.NOTE
     return finding.severity

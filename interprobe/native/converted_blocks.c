@@ -34,6 +34,7 @@ enum {
     WIDEST = 16,   /* bytes compared of one element */
     FILTER = 1024, /* counters by address: most arrays are no followed block */
     BESIDE = 6,    /* other arrays among a call's arguments */
+    GLANCE = 8,    /* every so many-th sampled element tells whether a block is as it was made */
 };
 
 /* `position` is the argument that the copy stood for, -1: not known; `value` how many of the sampled
@@ -47,6 +48,8 @@ static const char lost_for_integer[] = "write_lost_integer_returned"; /* another
 static const char lost_for_result[] = "write_lost_result_returned";   /* anything else came of it */
 /* The same of a copy that a library made, and that changed by whatever the library did with it. */
 static const char dropped_changed[] = "write_dropped_in_library";
+/* Of any other copy that did not end as it was made: somebody worked in it. Booked of the copy alone. */
+static const char worked_in[] = "copy_written";
 
 typedef enum { EMPTY, LIVE, DROPPED } block_state;
 
@@ -83,6 +86,7 @@ typedef struct {
     /* The other arguments of the call in which it is, or was made. */
     int beside_count; /* -1: not known */
     array_beside beside[BESIDE];
+    bool is_worked_in; /* it has changed since it was made */
     /* The latest call that it was an argument of, if that changed it. */
     const char *written; /* the fact's kind; NULL: none did */
     record_ticket call;
@@ -169,6 +173,16 @@ count_changes(followed_block *block)
         }
     }
     return changed;
+}
+
+/* Sees whether a block has changed since its sample was taken. */
+static void
+glance_at(followed_block *block)
+{
+    for (int i = 0; i < block->samples && !block->is_worked_in; i += GLANCE) {
+        block->is_worked_in =
+            !element_same(block->before[i], sample_of(block, i), compared(block->elsize));
+    }
 }
 
 /* Whether the array that the block was made from holds what it held, as far as was sampled; false also
@@ -315,6 +329,7 @@ converted_blocks_follow(const record_ticket *copy, const position *at, const lay
     block->elements = to->nbytes / to->elsize;
     block->samples = elements_sampled(block->elements, SAMPLED);
     block->written = NULL;
+    block->is_worked_in = false;
     block->beside_count = -1;
     take_sample(block);
     note_source(block, source, from);
@@ -384,6 +399,7 @@ before_call(const begun_call *call, void *memory)
             &followed[allocations_serial(argument->given.data) % FOLLOWED];
         if (block->state == LIVE && block->data == argument->given.data) {
             replay_fed_crossing = replay_mode == REPLAY_OFF ? 0 : call->serial;
+            glance_at(block);
             take_sample(block); /* what happened up to now was not this call's doing */
             block->beside_count = -1;
             if (noted->count == 0 && !converts) {
@@ -485,6 +501,17 @@ book(const followed_block *block, const char *kind, int position, const record_t
     }
 }
 
+/* A block's end, at which no write was lost. */
+static void
+finish(followed_block *block)
+{
+    if (block->is_worked_in) {
+        const fact_event fact = {.kind = worked_in, .position = -1, .other = -1};
+        ledger_book_fact(&block->copy, &fact);
+    }
+    forget(block);
+}
+
 /* The argument that the block was made from; -1: none, or a value that only the call itself holds,
  * f(a + b), so that nobody could have seen what is written into it. */
 static int
@@ -525,9 +552,10 @@ settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
             /* An array that the call was not given is the callee's own business. */
             if (position >= 0 && source_is_as_it_was(block)) {
                 book(block, kind_of_loss(to, block, position, result), position, &ticket->record);
+                block->is_worked_in = false;
             }
         }
-        forget(block);
+        finish(block);
     }
 }
 
@@ -545,7 +573,9 @@ after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject
             continue;
         }
         block->written = NULL;
-        if (result != NULL && (block->changed = count_changes(block)) > 0) {
+        block->changed = count_changes(block);
+        block->is_worked_in |= block->changed > 0;
+        if (result != NULL && block->changed > 0) {
             block->call = ticket->record;
             block->position = noted->given[i].position;
             block->written = kind_of_loss(to, block, block->position, result);
@@ -616,37 +646,38 @@ holds_block(PyObject *object, void *block)
 static void
 judge(followed_block *block)
 {
+    glance_at(block);
     if (block->thread != crossings_counter()) {
-        forget(block);
+        finish(block);
         return;
     }
     if (block->written != NULL && nobody_looked_since(block)) {
         if (block->source_serial == 0 || source_lives_unchanged(block)) {
             book(block, block->written, block->position, &block->call);
+            block->is_worked_in = false;
         }
-        forget(block);
+        finish(block);
         return;
     }
     bool inside = block->crossing != 0 && block->crossing == crossings_innermost();
     position now;
     if (!inside && !user_is_still_there(block, &now)) {
-        forget(block);
+        finish(block);
         return;
     }
     block->changed = count_changes(block);
-    if (block->changed == 0) {
-        forget(block);
-    } else if (inside) {
+    block->is_worked_in |= block->changed > 0;
+    if (block->changed > 0 && inside) {
         block->state = DROPPED; /* what the call gives back decides */
         dropped++;
-    } else {
-        /* What a library converts of its own making is its own affair. */
-        if (source_lives_unchanged(block) &&
-            frames_user_holds(&now, holds_block, (void *)block->source_block)) {
-            book(block, dropped_changed, -1, NULL);
-        }
-        forget(block);
+        return;
     }
+    /* What a library converts of its own making is its own affair. */
+    if (block->changed > 0 && source_lives_unchanged(block) &&
+        frames_user_holds(&now, holds_block, (void *)block->source_block)) {
+        book(block, dropped_changed, -1, NULL);
+    }
+    finish(block);
 }
 
 static bool

@@ -4,7 +4,8 @@
 
 Reports conversions that read the same buffer with the same contents as the time before, at least
 twice. Conversions whose result could not be kept are not meant: `x.copy()`, `x.flatten()`,
-`x.tobytes()` and `np.copyto` are asked for by name.
+`x.tobytes()`, `np.copyto` and `y[...] = x` are asked for by name, and results that are written into
+are working copies.
 
 ## Why is this bad?
 
@@ -41,8 +42,9 @@ np.shares_memory(passed, rows)  # True: the conversion in the loop has nothing l
 ## Limits
 
 Whether the contents are the same is told from a sample of them: a change of a few elements between
-two conversions can go unnoticed. A copy that is made to be written into cannot be shared; ask for
-it by name, with `x.copy()` or `copy=True`, and this rule leaves it alone. The cost is the share of
+two conversions can go unnoticed. A copy that is made to be written into cannot be shared: of the
+latest 64 conversions a few elements are compared when they end, and where one has changed, nothing
+is reported. Ask for such a copy by name, with `x.copy()` or `copy=True`. The cost is the share of
 the repeats in all conversions of that place, in proportion to their number.
 """
 
@@ -57,6 +59,7 @@ from interprobe.findings import Cost, Finding, Fix
 from interprobe.shares import measured_cost
 from interprobe.trace import Copy, Trace
 from interprobe.wording import bytes_text, requester_text, seconds_text, sentence, short_mechanism
+from interprobe.working_copies import is_worked_in
 
 CODE = "IP107"
 NAME = "repeated-conversion"
@@ -65,6 +68,7 @@ FIX_FIRST = True
 _ASKED_BY_NAME = frozenset(
     {
         "ndarray.__copy__",
+        "ndarray.__setitem__",
         "ndarray.__deepcopy__",
         "ndarray.copy",
         "ndarray.flatten",
@@ -113,7 +117,11 @@ def _applies(copy: Copy) -> bool:
         return False
     if copy.mechanism in _INTO_EXISTING and not copy.unmet:
         return False
-    return not (copy.explicit and has_keyword(copy.user_site.expression, "copy", True))
+    # A function that works in its argument gets a copy of whatever it is given.
+    if "OWNDATA" in copy.unmet or is_worked_in(copy):
+        return False
+    asked = (copy.user_site.expression, copy.site.expression)
+    return not (copy.explicit and any(has_keyword(each, "copy", True) for each in asked))
 
 
 def _cost_of_repeats(group: CopyGroup) -> Cost:

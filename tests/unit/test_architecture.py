@@ -97,7 +97,7 @@ PARTS = {
         " fresh_memory layout_replays leading_dimensions length_evidence loop_text lost_writes"
         " operand_expressions operand_orders overload_messages passed_values"
         " pointer_declarations record_layouts refusal_cures refusal_messages refusals"
-        " refused_arguments reused_outputs shares smaller_peaks true_records",
+        " refused_arguments reused_outputs shares smaller_peaks true_records working_copies",
         "types_of_C values wording",
         "msgspec",
     ),

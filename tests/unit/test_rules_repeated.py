@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from trace_builder import copied, trace_of, transposed
+from msgspec.structs import replace
+from trace_builder import copied, site, trace_of, transposed
 
 from interprobe.analysis import analyse
+from interprobe.facts import Fact
 from interprobe.findings import Finding, Severity
 from interprobe.rules import ip107_repeated_conversion as ip107
 from interprobe.trace import Copy
@@ -56,8 +58,11 @@ def test_it_takes_two_repeats(repeated: int, fires: bool) -> None:
 
 @pytest.mark.parametrize(
     "mechanism",
-    ["ndarray.copy", "ndarray.flatten", "ndarray.tobytes", "numpy.copy", "numpy.copyto"],
-)
+    [
+        "ndarray.__setitem__", "ndarray.copy", "ndarray.flatten", "ndarray.tobytes", "numpy.copy",
+        "numpy.copyto",
+    ],
+)  # fmt: skip
 def test_a_copy_asked_for_by_name_is_left_alone(mechanism: str) -> None:
     assert not _findings(_duplicate("f(x)", mechanism=mechanism))
 
@@ -73,6 +78,19 @@ def test_a_copy_asked_for_by_name_is_left_alone(mechanism: str) -> None:
 )
 def test_copy_true_on_the_line_asks_by_name(expression: str, fires: bool) -> None:
     assert bool(_findings(_duplicate(expression))) is fires
+
+
+def test_copy_true_inside_a_library_asks_by_name_too() -> None:
+    inside = site("np.array(a, subok=True, copy=True)", 7)
+    assert not _findings(_duplicate("np.nansum(x)", inside=inside))
+
+
+def test_copies_to_work_in_cannot_be_kept() -> None:
+    working = transposed("lib.solve(x)", count=5, repeated=4)
+    assert _findings(working)
+    assert not _findings(replace(working, facts=[Fact("copy_written")]))
+    # f2py's intent(copy): the function gets one of whatever it is given.
+    assert not _findings(replace(working, unmet=["OWNDATA", "F_CONTIGUOUS"]))
 
 
 def test_writing_into_an_array_of_the_program_is_left_alone_but_a_conversion_is_not() -> None:

@@ -20,6 +20,7 @@ from trace_builder import (
 )
 
 from interprobe.analysis import analyse
+from interprobe.facts import Fact
 from interprobe.findings import (
     Cost,
     Finding,
@@ -31,7 +32,7 @@ from interprobe.findings import (
 )
 from interprobe.replays import Replay
 from interprobe.savings import Savings, saved_seconds, verdict_of
-from interprobe.trace import Call, Copy, Trace
+from interprobe.trace import Call, Copy, Native, Trace
 
 LINE = "ext.total(field.T)"
 ROWS = np.zeros((100, 20)).T
@@ -246,7 +247,7 @@ def test_where_calls_took_much_longer_than_repeated_their_copies_own_time_counts
     [
         (0.04, 0, 0.44 / 0.4),  # the copies touched new memory in the child alone
         (0.3, 0, 2.0),  # what they put out of the caches
-        (0.04, 4000, 2.0),  # the calls touched new memory in the program, too
+        (0.04, 4000, 0.44 / 0.4),  # the calls did so later, for something else
     ],
 )
 def test_copies_that_are_dearer_when_repeated_count_as_in_the_program(
@@ -260,6 +261,25 @@ def test_copies_that_are_dearer_when_repeated_count_as_in_the_program(
     assert saving.speedup == pytest.approx(speedup)
     assert saving.high is not None
     assert saving.high >= 2.0
+
+
+@pytest.mark.parametrize(("faults", "speedup"), [(0, 0.8 / 0.76), (4000, 2.0)])
+def test_copies_inside_a_call_share_its_page_faults(faults: int, speedup: float) -> None:
+    repeated = replace(replay(2.0), as_is=0.2, changed=0.1)
+    copy = replace(converted(seconds=0.04, count=4), bytes=4_000_000)
+    call = replace(crossing(repeated, page_faults=faults), count=4)
+    assert saving_of(copy, call).speedup == pytest.approx(speedup)
+
+
+@pytest.mark.parametrize(("native", "method"), [(False, "not measured"), (True, "measured")])
+def test_copies_that_the_program_works_in_stay_in_some_form(native: bool, method: str) -> None:
+    by = Native("/usr/lib/liba.so") if native else None
+    written = replace(converted(native=by), facts=[Fact("copy_written")])
+    finding = only(trace_of(written, crossing(replay(2.0)), seconds=2.0))
+    assert finding.saving is not None
+    assert finding.saving.method == method
+    assert (finding.severity is Severity.NOTE) is not native
+    assert ("go on with a copy of it" in finding.fix.text) is not native
 
 
 @pytest.mark.parametrize(("shortest", "speedup"), [(0.1, 2.0), (0.3, 5.0)])
