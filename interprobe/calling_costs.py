@@ -23,6 +23,9 @@ LEAST_SPEEDUP = 1.2
 _LEAST_SAMPLES = 16
 _DOUBT = 0.15
 """Of an empty call: by so much two measurements of it may differ."""
+_UNLIKE = 0.4
+"""Of an empty call: by so much it may differ from what crossings take in the program, between
+other work."""
 
 
 @dataclass(frozen=True)
@@ -153,13 +156,14 @@ def estimated_saving(calls: CallingCost, left: float, known: str) -> Saving:
     """
     whole = calls.whole
     doubt = _DOUBT * (calls.turn.empty or 0.0) + 0.02 * whole
+    unlike = max(doubt, _UNLIKE * (calls.turn.empty or 0.0))
     floor = max(doubt, 1e-12)
     is_least = left < floor
     left = max(left, floor)
     return Saving(
         speedup=whole / left,
         low=whole / (left + doubt),
-        high=None if is_least or left <= 2 * doubt else whole / (left - doubt),
+        high=None if is_least or left <= 2 * unlike else whole / (left - unlike),
         seconds=max(whole - left, 0.0) * calls.count,
         method="estimated",
         reason=f"at least: what is left is too little to be told, {known}" if is_least else known,

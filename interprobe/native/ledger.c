@@ -144,9 +144,24 @@ ledger_describe(ledger *book, const char *json)
     }
 }
 
+/* Notes that the recording has come to here. */
+static void
+take_time(ledger *book)
+{
+    ledger_header *header = region_header(book);
+    header->now_ticks = clock_ticks();
+    header->now_nanoseconds = clock_nanoseconds();
+    if (book->active) {
+        header->active_ticks += header->now_ticks - book->resumed_ticks;
+        book->resumed_ticks = header->now_ticks;
+    }
+}
+
 void
 ledger_seal(ledger *book)
 {
+    ledger_pause(book); /* what is measured now is no time of the program's */
+    take_time(book);
     region_measure_pages(book);
     region_header(book)->sealed = 1;
 }
@@ -161,12 +176,7 @@ ledger_snapshot(ledger *book, size_t *size)
     if (was_active) {
         ledger_resume(book);
     }
-    header->now_ticks = clock_ticks();
-    header->now_nanoseconds = clock_nanoseconds();
-    if (book->active) {
-        header->active_ticks += header->now_ticks - book->resumed_ticks;
-        book->resumed_ticks = header->now_ticks;
-    }
+    take_time(book);
     *size = header->used;
     return book->region;
 }

@@ -52,7 +52,7 @@ typedef struct {
     uint64_t dropped; /* events without a record, because the region was full */
     uint64_t started_ticks;
     uint64_t started_nanoseconds; /* CLOCK_MONOTONIC */
-    uint64_t now_ticks;           /* at the last snapshot; 0: none was taken */
+    uint64_t now_ticks;           /* at the last snapshot, or at the end; 0: neither was */
     uint64_t now_nanoseconds;
     uint64_t last_ticks;       /* of the latest event: the end of a process that died unsealed */
     uint64_t ticks_per_second; /* rough: only for such a process */

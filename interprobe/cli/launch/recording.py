@@ -80,6 +80,7 @@ class ProgramRecording:
         self._failure: Exception | None = None
         self._folder: LedgerFolder | None = None
         self._began = 0.0
+        self._ended = 0.0
 
     def begin(self) -> None:
         """Wait for the program to import NumPy; time and sample from now on."""
@@ -115,6 +116,7 @@ class ProgramRecording:
 
     def end(self, status: int) -> None:
         """Seal, analyse and deliver the trace."""
+        self._ended = time.perf_counter()  # what follows is none of the program's time
         if self._timer is not None:
             self._timer.stop()
         self._arrival.forget()
@@ -157,7 +159,7 @@ class ProgramRecording:
 
         # The recording began at the import of NumPy; a share is one of the whole program's time.
         own = own_seconds()
-        seconds = max(time.perf_counter() - self._began - own, trace.meta.seconds)
+        seconds = max(self._ended - self._began - own, trace.meta.seconds)
         first = replace(trace.processes[0], exit_status=status, seconds=seconds)
         blind_spots = [_NO_NUMPY] if without_numpy else trace.meta.blind_spots
         meta = replace(trace.meta, exit_status=status, seconds=seconds, blind_spots=blind_spots)
