@@ -24,7 +24,7 @@ SAME_NUMBERS = True
 SIZE = 64
 
 _HALF = 0.5
-_DOSES = 3
+_DOSES = 5
 
 
 @dataclass(frozen=True)

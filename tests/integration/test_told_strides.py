@@ -38,7 +38,7 @@ OF_DOUBLES += ["dot", "total_rows", "peak_matrix", "peak_elements"]
 TABLE = np.random.default_rng(7).random((ROWS, 16))
 COLUMN = TABLE[:, 3]
 WIDE = np.random.default_rng(10).random((ROWS, 24))
-MATRIX = np.random.default_rng(8).random((900, 1000))
+MATRIX = np.random.default_rng(8).random((1800, 2000))
 SQUARE = np.random.default_rng(9).random((512, 512))
 
 
