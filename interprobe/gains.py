@@ -82,13 +82,13 @@ def inside_calls(
         if replay is None:
             yield _estimate(call.seconds, own_took, _failure(tried, changes))
         elif wanted and set(replay.positions) - wanted:
-            dearer = _are_dearer_repeated(all_made, replay, [call])
+            dearer = _are_dearer_repeated([call], all_made, replay)
             yield _shared(call.seconds, replay, made, all_made, dearer=dearer)
         else:
             # A copy's own replays may be of another call, inside this one.
             is_of_call = replay in call.replays
             unlike = is_of_call and _is_much_longer(call.seconds_min, replay.as_is)
-            dearer = _are_dearer_repeated(made, replay, [call])
+            dearer = _are_dearer_repeated([call], made, replay)
             yield _without_copies(call.seconds, own_took, replay, unlike=unlike, dearer=dearer)
 
 
@@ -111,10 +111,10 @@ def before_calls(
             yield apart_from_calls(copy, [], changes)
     elif alone is not None:
         unlike = _are_unlike(calls, made, alone)
-        dearer = _are_dearer_repeated(made, alone)
+        dearer = _are_dearer_repeated(calls, made, alone)
         yield _without_copies(seconds + took, took, alone, unlike=unlike, dearer=dearer)
     elif together is not None:
-        dearer = _are_dearer_repeated(all_made, together)
+        dearer = _are_dearer_repeated(calls, all_made, together)
         yield _shared(seconds + before, together, made, all_made, dearer=dearer)
     else:
         why = _failure(own, changes, otherwise=_BEFORE_THE_CALL)
@@ -135,7 +135,7 @@ def apart_from_calls(copy: Copy, later: Sequence[Call], changes: frozenset[str])
     of_calls = sum(call.seconds for call in later)
     if later and sum(call.count for call in later) <= copy.count:
         unlike = _are_unlike(later, [copy], replay)
-        dearer = _are_dearer_repeated([copy], replay)
+        dearer = _are_dearer_repeated(later, [copy], replay)
         seconds = copy.seconds + of_calls
         return _without_copies(seconds, copy.seconds, replay, unlike=unlike, dearer=dearer)
     with_first = copy.seconds + replay.changed * copy.count
@@ -229,16 +229,16 @@ def _are_unlike(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> 
     )
 
 
-def _are_dearer_repeated(made: Sequence[Copy], replay: Replay, calls: Sequence[Call] = ()) -> bool:
+def _are_dearer_repeated(calls: Sequence[Call], made: Sequence[Copy], replay: Replay) -> bool:
     """Whether copies cost much more when repeated than in the program, which touched no new memory.
 
     The C library gives memory at the end of its heap back to the kernel when it is freed, or keeps
     it: what else is there decides, and that is not the same in the child.
 
     Args:
+        calls: At least one, which were given the copies or made them.
         made: All copies that the measurement left out.
         replay: The measurement.
-        calls: Those inside of which they were made: their page faults would be the copies', too.
     """
     instances = _instances(made)
     took = sum(copy.seconds for copy in made) / instances
