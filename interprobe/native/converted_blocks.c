@@ -12,8 +12,8 @@
  * - for a conversion inside a library: at the very instruction of the user's own code that the library
  *   was called by.
  *
- * Where the copy was written back into its source, nothing was lost: the source is sampled as well.
- */
+ * Where the copy was written back into its source, nothing was lost: the source is sampled as well. A copy
+ * that was written into, and not lost, is one that is worked in. */
 #include "converted_blocks.h"
 
 #include "allocations.h"
