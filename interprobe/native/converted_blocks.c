@@ -17,24 +17,18 @@
 #include "converted_blocks.h"
 
 #include "allocations.h"
+#include "block_contents.h"
 #include "call_checks.h"
 #include "crossings.h"
-#include "elements.h"
-#include "readable_memory.h"
 #include "replay.h"
 #include "thread_local.h"
 
-#include <stdio.h>
 #include <string.h>
 
 enum {
     FOLLOWED = 64, /* blocks at a time; a later one takes an earlier one's place */
-    SAMPLED = 64,  /* elements of a block */
-    SOURCES = 16,  /* elements of what it was made from */
-    WIDEST = 16,   /* bytes compared of one element */
     FILTER = 1024, /* counters by address: most arrays are no followed block */
     BESIDE = 6,    /* other arrays among a call's arguments */
-    GLANCE = 8,    /* every so many-th sampled element tells whether a block is as it was made */
 };
 
 /* `position` is the argument that the copy stood for, -1: not known; `value` how many of the sampled
@@ -53,36 +47,17 @@ static const char worked_in[] = "copy_written";
 
 typedef enum { EMPTY, LIVE, DROPPED } block_state;
 
-/* An array among a call's arguments, and what it held. */
-typedef struct {
-    const char *data;
-    npy_intp nbytes; /* -1: its elements are not side by side, and no hash was taken */
-    uint64_t contents;
-} array_beside;
-
 typedef struct {
     block_state state;
     uint64_t serial; /* of the block */
-    const char *data;
     record_ticket copy;
     place_id here;
     place_id user;
     const void *user_frame;
     const uint64_t *thread; /* in which it was made: crossings_counter() */
     uint64_t crossing;      /* inside of which it was made; 0: none */
-    /* What the elements are, and what the sampled ones were. */
-    char kind, byteorder;
-    npy_intp elsize, elements;
-    int samples;
-    char before[SAMPLED][WIDEST];
-    /* The array that it was made from. */
-    const char *source;
-    const void *source_block;
-    uint64_t source_serial; /* 0: its end would pass unseen */
-    npy_intp source_elsize;
-    int sources;
-    const char *source_at[SOURCES];
-    char source_before[SOURCES][WIDEST];
+    block_sample sample;
+    source_sample source; /* what it was made from */
     /* The other arguments of the call in which it is, or was made. */
     int beside_count; /* -1: not known */
     array_beside beside[BESIDE];
@@ -95,7 +70,7 @@ typedef struct {
     position_key call_at;
     frame_outlook outlook;
     int changed;
-    char text[2 * ELEMENT_TEXT + 8];
+    char text[CHANGE_TEXT];
 } followed_block;
 
 /* All of this is guarded by the GIL. */
@@ -124,123 +99,24 @@ static void
 forget(followed_block *block)
 {
     if (block->state != EMPTY) {
-        uint8_t *counter = filter_of(block->data);
+        uint8_t *counter = filter_of(block->sample.data);
         *counter -= *counter < UINT8_MAX; /* a full one stays full */
         block->state = EMPTY;
         live--;
     }
 }
 
-static inline size_t
-compared(npy_intp elsize)
-{
-    return (size_t)(elsize < WIDEST ? elsize : WIDEST);
-}
-
-static inline const char *
-sample_of(const followed_block *block, int i)
-{
-    return block->data + elements_index(block->elements, block->samples, i) * block->elsize;
-}
-
 static void
-take_sample(followed_block *block)
-{
-    for (int i = 0; i < block->samples; i++) {
-        element_copy(block->before[i], sample_of(block, i), compared(block->elsize));
-    }
-}
-
-/* How many sampled elements are not what they were; describes the first. */
-static int
 count_changes(followed_block *block)
 {
-    int changed = 0;
-    for (int i = 0; i < block->samples; i++) {
-        const char *now = sample_of(block, i);
-        if (element_same(block->before[i], now, compared(block->elsize))) {
-            continue;
-        }
-        if (changed++ == 0) {
-            char old[ELEMENT_TEXT], new[ELEMENT_TEXT];
-            element_describe(block->kind, block->elsize, block->byteorder, block->before[i],
-                             false, old);
-            element_describe(block->kind, block->elsize, block->byteorder, now, false, new);
-            block->text[0] = '\0';
-            if (old[0] != '\0') {
-                snprintf(block->text, sizeof block->text, "%s became %s", old, new);
-            }
-        }
-    }
-    return changed;
+    block->changed = block_sample_changes(&block->sample, block->text);
+    block->is_worked_in |= block->changed > 0;
 }
 
-/* Sees whether a block has changed since its sample was taken. */
 static void
 glance_at(followed_block *block)
 {
-    for (int i = 0; i < block->samples && !block->is_worked_in; i += GLANCE) {
-        block->is_worked_in =
-            !element_same(block->before[i], sample_of(block, i), compared(block->elsize));
-    }
-}
-
-/* Whether the array that the block was made from holds what it held, as far as was sampled; false also
- * where its memory is gone. */
-static bool
-source_is_as_it_was(const followed_block *block)
-{
-    bool ended = block->source_serial != 0 &&
-                 allocations_serial(block->source_block) != block->source_serial;
-    if (ended || !memory_pieces_are_readable(block->source_at, block->sources,
-                                             compared(block->source_elsize))) {
-        return false;
-    }
-    for (int i = 0; i < block->sources; i++) {
-        if (!element_same(block->source_before[i], block->source_at[i],
-                          compared(block->source_elsize))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* The same where it is not known that the memory is there: false then. Array data that NumPy gave out
- * go away with the GIL held, as it is here. */
-static bool
-source_lives_unchanged(const followed_block *block)
-{
-    return block->source_serial != 0 &&
-           allocations_serial(block->source_block) == block->source_serial &&
-           source_is_as_it_was(block);
-}
-
-/* False where the memory is gone, or nobody may read it: the call may have seen to that. */
-static bool
-hash_of(const array_beside *array, uint64_t *out)
-{
-    uint64_t hash = 0xcbf29ce484222325u, word = 0;
-    npy_intp words = array->nbytes / 8;
-    int samples = elements_sampled(words, SAMPLED);
-    const char *pieces[SAMPLED + 1];
-    for (int i = 0; i < samples; i++) {
-        pieces[i] = array->data + 8 * elements_index(words, samples, i);
-    }
-    pieces[samples] = array->data + 8 * words;
-    bool rest = array->nbytes % 8 != 0;
-    if (!memory_pieces_are_readable(pieces, samples, 8) ||
-        (rest && !memory_is_readable(pieces[samples], (uint64_t)(array->nbytes % 8)))) {
-        return false;
-    }
-    for (int i = 0; i < samples; i++) {
-        memcpy(&word, pieces[i], 8);
-        hash = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-        hash ^= hash >> 33;
-    }
-    word = 0;
-    memcpy(&word, pieces[samples], (size_t)(array->nbytes % 8));
-    *out = (hash ^ word) * 0xFF51AFD7ED558CCDu;
-    return true;
+    block->is_worked_in = block->is_worked_in || block_sample_differs(&block->sample);
 }
 
 /* Notes what the other arrays hold that the call was given. */
@@ -255,32 +131,10 @@ note_beside(followed_block *block, const latest_call *call, const char *own)
             /* An array that the call was given may have lost its memory since, in a callback. */
             bool lives = call->ended == allocations_ended() ||
                          allocations_bytes(noted->data) >= (uint64_t)noted->nbytes;
-            if (noted->nbytes >= 0 && !(lives && hash_of(noted, &noted->contents))) {
+            if (noted->nbytes >= 0 && !(lives && array_beside_hash(noted, &noted->contents))) {
                 noted->nbytes = -1;
             }
         }
-    }
-}
-
-static void
-note_source(followed_block *block, PyArrayObject *source, const layout *from)
-{
-    PyArrayObject *owner = source;
-    while (PyArray_BASE(owner) != NULL && PyArray_Check(PyArray_BASE(owner))) {
-        owner = (PyArrayObject *)PyArray_BASE(owner);
-    }
-    block->source = from->data;
-    block->source_block = PyArray_DATA(owner);
-    block->source_serial =
-        PyArray_CHKFLAGS(owner, NPY_ARRAY_OWNDATA)
-            ? allocations_serial_of_block(block->source_block, (uint64_t)PyArray_NBYTES(owner))
-            : 0;
-    block->source_elsize = from->elsize;
-    npy_intp elements = from->elsize > 0 ? from->nbytes / from->elsize : 0;
-    block->sources = elements_sampled(elements, SOURCES);
-    for (int i = 0; i < block->sources; i++) {
-        block->source_at[i] = element_at(from, elements_index(elements, block->sources, i));
-        element_copy(block->source_before[i], block->source_at[i], compared(from->elsize));
     }
 }
 
@@ -316,27 +170,21 @@ converted_blocks_follow(const record_ticket *copy, const position *at, const lay
     forget(block);
     block->state = LIVE;
     block->serial = serial;
-    block->data = to->data;
     block->copy = *copy;
     block->here = at->here;
     block->user = at->user;
     block->user_frame = at->user_frame;
     block->thread = thread;
     block->crossing = crossings_innermost();
-    block->kind = to->kind;
-    block->byteorder = to->byteorder;
-    block->elsize = to->elsize;
-    block->elements = to->nbytes / to->elsize;
-    block->samples = elements_sampled(block->elements, SAMPLED);
     block->written = NULL;
     block->is_worked_in = false;
     block->beside_count = -1;
-    take_sample(block);
-    note_source(block, source, from);
+    block_sample_begin(&block->sample, to);
+    source_sample_take(&block->source, source, from);
     if (latest != NULL && block->crossing != 0 && latest->crossing == block->crossing) {
         note_beside(block, latest, from->data);
     }
-    uint8_t *counter = filter_of(block->data);
+    uint8_t *counter = filter_of(block->sample.data);
     *counter += *counter < UINT8_MAX;
     live++;
     if (block->crossing == 0 && at->here != at->user) {
@@ -397,16 +245,16 @@ before_call(const begun_call *call, void *memory)
         }
         followed_block *block =
             &followed[allocations_serial(argument->given.data) % FOLLOWED];
-        if (block->state == LIVE && block->data == argument->given.data) {
+        if (block->state == LIVE && block->sample.data == argument->given.data) {
             replay_fed_crossing = replay_mode == REPLAY_OFF ? 0 : call->serial;
             glance_at(block);
-            take_sample(block); /* what happened up to now was not this call's doing */
+            block_sample_take(&block->sample); /* what happened up to now was not this call's doing */
             block->beside_count = -1;
             if (noted->count == 0 && !converts) {
                 note_latest(call);
             }
             if (latest != NULL && latest->crossing == call->serial) {
-                note_beside(block, latest, block->data);
+                note_beside(block, latest, block->sample.data);
             }
             noted->given[noted->count].block = block;
             noted->given[noted->count].serial = block->serial;
@@ -458,9 +306,9 @@ changed_others(const callee *to, const followed_block *block, int position)
             noted = block->beside[k].data == PyArray_DATA(array) ? &block->beside[k] : noted;
         }
         uint64_t contents = 0;
-        changed = PyArray_DATA(array) != block->source &&
+        changed = PyArray_DATA(array) != block->source.data &&
                   (noted == NULL || noted->nbytes < 0 || noted->nbytes != PyArray_NBYTES(array) ||
-                   !hash_of(noted, &contents) || noted->contents != contents);
+                   !array_beside_hash(noted, &contents) || noted->contents != contents);
         Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
     }
     return changed;
@@ -492,7 +340,7 @@ book(const followed_block *block, const char *kind, int position, const record_t
                              .position = position,
                              .other = -1,
                              .value = block->changed,
-                             .limit = block->samples,
+                             .limit = block->sample.count,
                              .text = block->text[0] == '\0' ? NULL : block->text,
                              .place = block->here};
     ledger_book_fact(&block->copy, &fact);
@@ -520,7 +368,7 @@ argument_converted(const callee *to, const followed_block *block)
     for (Py_ssize_t i = 0; i < to->count && i < CALL_ARGUMENTS; i++) {
         PyArrayObject *array = to->array_behind(to->arguments[i]);
         if (array != NULL) {
-            bool same = PyArray_DATA(array) == block->source;
+            bool same = PyArray_DATA(array) == block->source.data;
             bool passing = (PyObject *)array == to->arguments[i] && Py_REFCNT(array) == 2 &&
                            PyArray_CHKFLAGS(array, NPY_ARRAY_OWNDATA);
             Py_DECREF(array); /* the argument itself still holds it: nothing dies here */
@@ -550,7 +398,7 @@ settle_dropped(const callee *to, const call_ticket *ticket, PyObject *result)
         if (block->crossing == crossing && result != NULL) {
             int position = argument_converted(to, block);
             /* An array that the call was not given is the callee's own business. */
-            if (position >= 0 && source_is_as_it_was(block)) {
+            if (position >= 0 && source_sample_same(&block->source)) {
                 book(block, kind_of_loss(to, block, position, result), position, &ticket->record);
                 block->is_worked_in = false;
             }
@@ -573,8 +421,7 @@ after_call(const callee *to, const call_ticket *ticket, uint64_t ticks, PyObject
             continue;
         }
         block->written = NULL;
-        block->changed = count_changes(block);
-        block->is_worked_in |= block->changed > 0;
+        count_changes(block);
         if (result != NULL && block->changed > 0) {
             block->call = ticket->record;
             block->position = noted->given[i].position;
@@ -652,7 +499,7 @@ judge(followed_block *block)
         return;
     }
     if (block->written != NULL && nobody_looked_since(block)) {
-        if (block->source_serial == 0 || source_lives_unchanged(block)) {
+        if (block->source.serial == 0 || source_sample_lives_same(&block->source)) {
             book(block, block->written, block->position, &block->call);
             block->is_worked_in = false;
         }
@@ -665,16 +512,15 @@ judge(followed_block *block)
         finish(block);
         return;
     }
-    block->changed = count_changes(block);
-    block->is_worked_in |= block->changed > 0;
+    count_changes(block);
     if (block->changed > 0 && inside) {
         block->state = DROPPED; /* what the call gives back decides */
         dropped++;
         return;
     }
     /* What a library converts of its own making is its own affair. */
-    if (block->changed > 0 && source_lives_unchanged(block) &&
-        frames_user_holds(&now, holds_block, (void *)block->source_block)) {
+    if (block->changed > 0 && source_sample_lives_same(&block->source) &&
+        frames_user_holds(&now, holds_block, (void *)block->source.block)) {
         book(block, dropped_changed, -1, NULL);
     }
     finish(block);
