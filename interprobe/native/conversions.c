@@ -140,6 +140,18 @@ bytes_written(PyArrayObject *target, const call_arguments *call, uint64_t *bytes
     return set > 0;
 }
 
+/* np.zeros_like and np.full write their one value through an array of one element. */
+static bool
+is_fill_by_library(PyArrayObject *source, PyArrayObject *target)
+{
+    if (PyArray_SIZE(source) != 1 || PyArray_SIZE(target) < 2) {
+        return false;
+    }
+    position at;
+    frames_locate(&at);
+    return at.here != at.user;
+}
+
 static void
 observe_copyto(conversion *done, const call_arguments *call)
 {
@@ -150,7 +162,7 @@ observe_copyto(conversion *done, const call_arguments *call)
     }
     PyArrayObject *array = array_or_null(source);
     /* A scalar spread over the target is a fill, not a copy of an array. */
-    if (array != NULL && PyArray_NDIM(array) > 0) {
+    if (array != NULL && PyArray_NDIM(array) > 0 && !is_fill_by_library(array, target)) {
         copies_of_array(done, array, target);
     }
 }

@@ -185,6 +185,13 @@ keeps_elements(const transfer *first, const transfer *last)
            (alignment <= 1 || bits % (uintptr_t)alignment == 0);
 }
 
+/* ndarray.byteswap copies its operand as it lies, and swaps the bytes in the copy. */
+static bool
+swaps_bytes(const operation *now)
+{
+    return now->by_name && strcmp(operation_name(now), "ndarray.byteswap") == 0;
+}
+
 /* Returns whether the transfer is kept for its conversion. */
 static bool
 explain(transfer *first)
@@ -238,7 +245,7 @@ explain(transfer *first)
             book(first, now, KIND_WRITEBACK, false, target);
         } else if (fresh &&
                    !(now->moves_references && PyDataType_FLAGCHK(last->result, NPY_ITEM_REFCOUNT))) {
-            book(first, now, 0, now->by_name, NULL);
+            book(first, now, swaps_bytes(now) ? KIND_BYTESWAP : 0, now->by_name, NULL);
         }
         break;
     case OPERATION_ASSIGNMENT:

@@ -53,6 +53,19 @@ def test_dot_copies_strided_operands() -> None:
     assert (found[0].result.shape, found[0].result.order) == ([30, 25], "C")
 
 
+def test_byteswap_names_what_it_does() -> None:
+    a = np.ones((30, 20))
+    (found,) = copies(lambda: a.byteswap())
+    assert summary(found) == ("ndarray.byteswap", "byteswap", 1, 600 * F8)
+    assert found.explicit
+
+
+def test_one_element_of_an_array_spread_by_the_user_is_a_copy() -> None:
+    one = np.ones(1)
+    (found,) = copies(lambda: np.copyto(np.empty(50), one))
+    assert summary(found) == ("numpy.copyto", "broadcast", 1, 50 * F8)
+
+
 def test_matmul_copies_swapped_operands() -> None:
     a = np.ones((30, 20), ">f8")
     b = np.ones((20, 10))
@@ -274,6 +287,7 @@ CONTROLS: dict[str, Callable[[], object]] = {
     ),
     "a fill": lambda: [A.__setitem__(..., 1), A.__setitem__(slice(2, 4), np.float32(1)), A.fill(1)],
     "new arrays": lambda: (np.zeros(9), np.full((3, 3), 7.0), np.eye(4), np.arange(5)),
+    "new arrays like others": lambda: (np.zeros_like(A), np.ones_like(A), np.full((3, 3), X[:1])),
     "views": lambda: (A[::2], A.T, A[1], A[1, 2], A[None], A.reshape(30, -1), A[...]),
     "reductions": lambda: (
         A.sum(0),
