@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from interprobe.empty_calls import SAMPLED_CALL, empty_seconds, mean_seconds
+from interprobe.empty_calls import SAMPLED_CALL, empty_call, mean_seconds
 from interprobe.ledger_records import CallRecord, LedgerContents
 from interprobe.loops import loop_around
 from interprobe.trace import Call
@@ -54,6 +54,12 @@ def _with_turn(call: Call, wall: float) -> Call:
     parts = call.seconds + call.count * (turn.between or turn.addresses or 0.0)
     if parts < _LEAST_SHARE * wall:
         return msgspec.structs.replace(call, turn=None)
-    empty, bare = empty_seconds(call, turn)
-    turn = msgspec.structs.replace(turn, empty=empty, bare=bare, loop=loop_around(call.user_site))
+    empty = empty_call(call, turn)
+    turn = msgspec.structs.replace(
+        turn,
+        empty=empty.whole,
+        bare=empty.bare,
+        probes=empty.probes,
+        loop=loop_around(call.user_site),
+    )
     return msgspec.structs.replace(call, turn=turn)

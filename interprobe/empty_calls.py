@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -31,17 +32,28 @@ class _UnknownError(LookupError):
     """Nothing like an argument can be made, or nothing can be timed now."""
 
 
-def empty_seconds(call: Call, turn: Turn) -> tuple[float | None, float | None]:
-    """What a call like a recorded one takes where the function does nothing.
+@dataclass(frozen=True)
+class EmptyCall:
+    """What a call of a function that does nothing takes, in seconds.
+
+    Attributes:
+        whole: The call, the least that is certain; None where such a call cannot be made, is no
+            other, or where something is being recorded now.
+        bare: The same with bare addresses in place of arrays; None also where there are none.
+        probes: What interprobe took besides, around such a call.
+    """
+
+    whole: float | None = None
+    bare: float | None = None
+    probes: float | None = None
+
+
+def empty_call(call: Call, turn: Turn) -> EmptyCall:
+    """Times calls like a recorded one, of a function that does nothing.
 
     Args:
         call: The record.
         turn: Its turn: ``given`` are the types of its arguments.
-
-    Returns:
-        Seconds of one call, the least that is certain, and of one with bare addresses in place of
-        arrays. None where such a call cannot be made, is no other, or where something is being
-        recorded now.
     """
     declared: dict[int, str | None] = {}
     arrays: dict[int, tuple[str, int]] = {}
@@ -56,18 +68,21 @@ def empty_seconds(call: Call, turn: Turn) -> tuple[float | None, float | None]:
     )
     if call.binding == "ctypes":
         result = call.returns.declared if call.returns is not None else "c_int"
-        empty = _ctypes_seconds(kinds, call.argtypes, result)
-        if not any(name in _ADDRESSES for name, _, _ in kinds) or empty is None:
-            return empty, None
+        empty = _ctypes_call(kinds, call.argtypes, result)
+        if not any(name in _ADDRESSES for name, _, _ in kinds) or empty.whole is None:
+            return empty
         bare = tuple(
             ("int", "c_void_p", None) if name in _ADDRESSES else (name, what, array)
             for name, what, array in kinds
         )
-        return empty, _ctypes_seconds(bare, len(bare), result)
+        return replace(empty, bare=_ctypes_call(bare, len(bare), result).whole)
     # Every other binding does at least what Cython does; only of Cython a view's cost is known.
     views = sum(name == "numpy.ndarray" for name, _, _ in kinds)
     seen = views if call.binding == "Cython" else 0
-    return _cython_seconds(seen, len(kinds) - views), None
+    try:
+        return _cython_measured(seen, len(kinds) - views)
+    except _UnknownError:
+        return EmptyCall()
 
 
 def mean_seconds(fact: FactRecord | None, contents: LedgerContents) -> float | None:
@@ -83,7 +98,7 @@ def _clock_seconds() -> float:
 
 
 @lru_cache(maxsize=1)
-def _timing() -> Callable[[Callable[..., object], tuple[object, ...], int], float]:
+def _timing() -> Callable[[Callable[..., object], tuple[object, ...], int], tuple[float, float]]:
     """Calls the native timer from code that is not interprobe's own, which is never recorded."""
     text = "lambda function, given, repeats: seconds(function, given, repeats)"
     code = compile(text, "<calls of an empty function>", "eval")
@@ -91,8 +106,8 @@ def _timing() -> Callable[[Callable[..., object], tuple[object, ...], int], floa
     return made  # type: ignore[no-any-return]
 
 
-def _seconds(function: Callable[..., object], arguments: tuple[object, ...]) -> float:
-    """What a recorded call of a function takes.
+def _timed(function: Callable[..., object], arguments: tuple[object, ...]) -> tuple[float, float]:
+    """What a recorded call of a function takes, and what the probes take around it.
 
     Raises:
         _UnknownError: Something is being recorded now.
@@ -102,49 +117,46 @@ def _seconds(function: Callable[..., object], arguments: tuple[object, ...]) -> 
     book = native.Ledger()
     book.resume()
     try:
-        taken = min(_timing()(function, arguments, _REPEATS) for _ in range(_ROUNDS))
+        rounds = [_timing()(function, arguments, _REPEATS) for _ in range(_ROUNDS)]
     finally:
         book.pause()
+    taken = min(seconds for seconds, _ in rounds)
     if taken <= 0:
         raise _UnknownError
-    return max(taken - _clock_seconds(), 0.0)
+    return max(taken - _clock_seconds(), 0.0), min(probes for _, probes in rounds)
 
 
 _Kind = tuple[str, str | None, tuple[str, int] | None]
 
 
 @lru_cache(maxsize=256)
-def _measured(kinds: tuple[_Kind, ...], declared: int | None, result: str | None) -> float:
+def _measured(kinds: tuple[_Kind, ...], declared: int | None, result: str | None) -> EmptyCall:
     prototype = ctypes.CFUNCTYPE(_result_type(result))
     function = prototype(native.empty_function_address())
     made = [_argument(kind) for kind in kinds]
     if declared is not None:
         function.argtypes = [type_ for type_, _ in made][:declared]
-    return _seconds(function, tuple(value for _, value in made))
+    seconds, probes = _timed(function, tuple(value for _, value in made))
+    return EmptyCall(whole=seconds, probes=probes)
 
 
-def _ctypes_seconds(
-    kinds: tuple[_Kind, ...], declared: int | None, result: str | None
-) -> float | None:
+def _ctypes_call(kinds: tuple[_Kind, ...], declared: int | None, result: str | None) -> EmptyCall:
     try:
         return _measured(kinds, declared, result)
     except (_UnknownError, ctypes.ArgumentError, TypeError, ValueError, AttributeError):
-        return None
+        return EmptyCall()
 
 
 @lru_cache(maxsize=64)
-def _cython_measured(views: int, scalars: int) -> float:
-    none = _seconds(native.take_scalars, ())
-    number = _seconds(native.take_scalars, (0.5,) * min(scalars, 4)) if scalars else none
-    view = _seconds(native.take_view, (np.zeros(_ELEMENTS),)) if views else none
-    return number + views * max(view - none, 0.0)
-
-
-def _cython_seconds(views: int, scalars: int) -> float | None:
-    try:
-        return _cython_measured(views, scalars)
-    except _UnknownError:
-        return None
+def _cython_measured(views: int, scalars: int) -> EmptyCall:
+    none = _timed(native.take_scalars, ())
+    number = _timed(native.take_scalars, (0.5,) * min(scalars, 4)) if scalars else none
+    view = _timed(native.take_view, (np.zeros(_ELEMENTS),)) if views else none
+    seconds, probes = (
+        of_numbers + views * max(of_view - of_none, 0.0)
+        for of_numbers, of_view, of_none in zip(number, view, none, strict=True)
+    )
+    return EmptyCall(whole=seconds, probes=probes)
 
 
 def _result_type(name: str | None) -> Any:

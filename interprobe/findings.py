@@ -77,10 +77,12 @@ class Saving(msgspec.Struct, frozen=True):
         method: ``measured``: the call was repeated with the change. ``estimated``: from the times
             that the recording booked. ``not measured``: neither could be.
         reason: Why it is no more than that, or what else one must know of the measurement.
-        program_seconds: Wall time of the processes that ``seconds`` are saved in, added up.
+        program_seconds: Wall time of the processes that ``seconds`` are saved in, added up, without
+            ``probe_seconds``.
         program_speedup: How many times as fast they become.
         program_low: Lower end of its interval.
         program_high: Its upper end.
+        probe_seconds: What interprobe's own work around short calls took in these processes.
         verdict: ``not worth it``: it gains under 5 %, or the interval holds 1. ``undecided``: up to
             1.2 times. None where neither speedup is known.
     """
@@ -96,6 +98,7 @@ class Saving(msgspec.Struct, frozen=True):
     program_speedup: float | None = None
     program_low: float | None = None
     program_high: float | None = None
+    probe_seconds: float = 0.0
     verdict: Verdict | None = None
 
 

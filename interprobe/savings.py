@@ -23,7 +23,7 @@ from interprobe.gains import (
     with_changes,
     with_program,
 )
-from interprobe.shares import WARNING_SHARE, wall_seconds
+from interprobe.shares import WARNING_SHARE, probe_seconds, wall_seconds
 from interprobe.trace import Copy, Trace
 from interprobe.working_copies import are_working_copies
 
@@ -83,6 +83,9 @@ class Savings:
             saving = self._saving(finding, None if changes is None else frozenset(changes))
         elif saving.seconds is not None and saving.program_seconds is None:
             saving = with_program(saving, self._wall(finding))
+        if saving.program_seconds is not None:
+            probes = probe_seconds(self._trace, self._processes(finding))
+            saving = msgspec.structs.replace(saving, probe_seconds=probes)
         if saving.verdict is None:
             own = finding.site == finding.user_site
             saving = msgspec.structs.replace(saving, verdict=verdict_of(saving, own=own))
@@ -128,16 +131,18 @@ class Savings:
         return list(found.values())
 
     def _wall(self, finding: Finding) -> float:
-        """Wall time of the processes that a finding's records are of."""
+        """Wall time of a finding's processes, without what the probes took of it."""
+        processes = self._processes(finding)
+        return wall_seconds(self._trace, processes) - probe_seconds(self._trace, processes)
+
+    def _processes(self, finding: Finding) -> set[int]:
+        """The processes that a finding's records are of."""
         lists = {record.list: getattr(self._trace, record.list) for record in finding.records}
-        return wall_seconds(
-            self._trace,
-            [
-                lists[record.list][record.index].process
-                for record in finding.records
-                if 0 <= record.index < len(lists[record.list])
-            ],
-        )
+        return {
+            lists[record.list][record.index].process
+            for record in finding.records
+            if 0 <= record.index < len(lists[record.list])
+        }
 
     def _without_copies(self, copies: list[int], changes: frozenset[str]) -> Iterator[Part]:
         """What is saved by copies that are not made."""

@@ -25,6 +25,26 @@ def wall_seconds(trace: Trace, processes: Iterable[int]) -> float:
     return sum(known.get(process, trace.meta.seconds) for process in set(processes))
 
 
+def probe_seconds(trace: Trace, processes: Iterable[int]) -> float:
+    """What the probes took of some processes' wall time, around short calls.
+
+    Args:
+        trace: The run.
+        processes: Identifiers of processes.
+
+    Returns:
+        Seconds, as far as they were measured: of calls that have turns. No more than half of the
+        wall time, since calls that several threads make at once overlap.
+    """
+    wanted = set(processes)
+    taken = sum(
+        call.count * call.turn.probes
+        for call in trace.calls
+        if call.process in wanted and call.turn is not None and call.turn.probes is not None
+    )
+    return min(taken, wall_seconds(trace, wanted) / 2)
+
+
 def measured_cost(trace: Trace, processes: Iterable[int], seconds: float, nbytes: int) -> Cost:
     """The cost of what took ``seconds`` and wrote ``nbytes`` in the given processes.
 

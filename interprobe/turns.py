@@ -8,7 +8,7 @@ import msgspec
 class Turn(msgspec.Struct, frozen=True):
     """The parts of one turn, in seconds of one turn, means over the samples.
 
-    What interprobe itself takes is in none of them.
+    What interprobe itself takes is in none of them but ``probes``.
 
     Attributes:
         samples: How many calls were sampled: one in 64.
@@ -21,6 +21,7 @@ class Turn(msgspec.Struct, frozen=True):
         empty: What a call takes that is made the same way, with such arguments, of a function that
             does nothing; None where that is not known.
         bare: The same with bare addresses in place of arrays; None where there are none.
+        probes: What interprobe takes around such a call; None where that is not known.
         loop: Source text of the innermost loop around the call; "" where there is none.
     """
 
@@ -31,6 +32,7 @@ class Turn(msgspec.Struct, frozen=True):
     given: list[str] = []
     empty: float | None = None
     bare: float | None = None
+    probes: float | None = None
     loop: str = ""
 
 
@@ -54,5 +56,6 @@ def joined_turns(one: Turn | None, other: Turn | None) -> Turn | None:
         addresses=mean(one.addresses, other.addresses),
         empty=mean(one.empty, other.empty),
         bare=mean(one.bare, other.bare),
+        probes=mean(one.probes, other.probes),
         loop=larger.loop or smaller.loop,
     )

@@ -104,7 +104,7 @@ cdef extern from "unowned_memory.h":
 cdef extern from "empty_calls.h":
     size_t empty_calls_function()
     double empty_calls_clock()
-    double empty_calls_time(object function, tuple arguments, int repeats) except? -1
+    double empty_calls_time(object function, tuple arguments, int repeats, double *around) except? -1
 
 cdef extern from "guard_mode.h":
     const char *guard_mode_begin(ledger *book, bint at_start)

@@ -62,8 +62,9 @@ name_nothing(call_event *event, void *context)
 }
 
 double
-empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
+empty_calls_time(PyObject *function, PyObject *arguments, int repeats, double *around)
 {
+    *around = 0;
     uint64_t *ticks = repeats < 1 ? NULL : malloc((size_t)repeats * sizeof *ticks);
     if (ticks == NULL) {
         PyErr_NoMemory();
@@ -88,6 +89,7 @@ empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
         .resolve = name_nothing,
     };
     int timed = 0;
+    uint64_t inside = 0;
     uint64_t nanoseconds = clock_nanoseconds(), whole = clock_ticks();
     while (timed < repeats && ledger_active == 1) {
         crossing now;
@@ -97,7 +99,8 @@ empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
         uint64_t started = clock_ticks();
         PyObject *result = by_tuple ? call(function, arguments, NULL)
                                     : PyObject_Vectorcall(function, given, (size_t)count, NULL);
-        ticks[timed++] = clock_ticks() - started;
+        ticks[timed] = clock_ticks() - started;
+        inside += ticks[timed++];
         crossing_end(&now, result);
         if (result == NULL) {
             free(ticks);
@@ -108,6 +111,10 @@ empty_calls_time(PyObject *function, PyObject *arguments, int repeats)
     whole = clock_ticks() - whole;
     nanoseconds = clock_nanoseconds() - nanoseconds;
     double seconds = timed < repeats ? 0 : median_seconds(ticks, timed, nanoseconds, whole);
+    if (seconds > 0 && whole > inside) {
+        double of_tick = (double)nanoseconds / (double)whole / 1e9;
+        *around = (double)(whole - inside) * of_tick / timed;
+    }
     free(ticks);
     return seconds;
 }

@@ -25,7 +25,7 @@ def empty_function_address():
 
 
 def empty_call_seconds(function, tuple arguments not None, int repeats):
-    """Seconds of one call, timed as crossings are, with a crossing's work around it: the median of many.
+    """Times calls as crossings are timed, with a crossing's work around each.
 
     To be called from code that is not interprobe's own, while one ledger is written; 0.0 where that is
     not so.
@@ -35,10 +35,15 @@ def empty_call_seconds(function, tuple arguments not None, int repeats):
         arguments: What it is called with.
         repeats: How often, at least once.
 
+    Returns:
+        Seconds of one call, the median of many, and what the probes took besides of each, the mean.
+
     Raises:
         Exception: What the function raises.
     """
-    return empty_calls_time(function, arguments, repeats)
+    cdef double around
+    cdef double seconds = empty_calls_time(function, arguments, repeats, &around)
+    return seconds, around
 
 
 def clock_seconds():

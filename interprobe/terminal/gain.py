@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _CACHES = {"warm": "caches warm", "evicted": "caches cold", "either": "caches warm or cold"}
 _SAME_TIME = 1e-3
 """How far two times may differ and be that of the same run."""
+_TOLD_PROBES = 0.05
+"""Of a program's time: from here on it is told that what the probes took is left out."""
 
 
 def gain_words(saving: Saving, run_seconds: float) -> str:
@@ -90,6 +92,8 @@ def _of_program(saving: Saving, run_seconds: float) -> str:
     whole = saving.program_seconds
     if whole is None:
         return saved
-    if abs(whole - run_seconds) <= _SAME_TIME * run_seconds:
-        return f"{saved} of the {duration(whole)} run"
-    return f"{saved} of the {duration(whole)} that its processes took"
+    told = f"{saved} of the {duration(whole)}"
+    is_run = abs(whole + saving.probe_seconds - run_seconds) <= _SAME_TIME * run_seconds
+    if saving.probe_seconds > _TOLD_PROBES * whole:
+        return f"{told} that {'the run takes' if is_run else 'its processes take'} unobserved"
+    return f"{told} {'run' if is_run else 'that its processes took'}"

@@ -15,7 +15,7 @@ import pytest
 from interprobe import native
 from interprobe.analysis import analyse
 from interprobe.cdemo import DOUBLE_POINTER, cykernels, kernels
-from interprobe.empty_calls import empty_seconds
+from interprobe.empty_calls import EmptyCall, empty_call
 from interprobe.findings import Site
 from interprobe.recorder import Recorder
 from interprobe.trace import Argument, Call, Trace
@@ -221,17 +221,19 @@ def recorded(*declared: str) -> Call:
 )
 def test_an_empty_call_is_made_as_the_recorded_one(given: str, declared: str | None) -> None:
     call = recorded(declared) if declared else recorded()
-    empty, bare = empty_seconds(call, Turn(samples=1, call=1e-6, given=[given]))
-    assert empty is not None
-    assert 0 < empty < 1e-3
-    assert bare is None
+    empty = empty_call(call, Turn(samples=1, call=1e-6, given=[given]))
+    assert empty.whole is not None
+    assert 0 < empty.whole < 1e-3
+    assert empty.bare is None
+    assert empty.probes is not None
+    assert 0 < empty.probes < 1e-3
     assert native.installed() == []
     assert not native.recording()
 
 
 def test_what_nobody_can_make_again_is_not_timed() -> None:
     turn = Turn(samples=1, call=1e-6, given=["Mystery"])
-    assert empty_seconds(recorded(), turn) == (None, None)
+    assert empty_call(recorded(), turn) == EmptyCall()
 
 
 def test_while_something_is_recorded_no_empty_call_is_timed() -> None:
@@ -239,7 +241,7 @@ def test_while_something_is_recorded_no_empty_call_is_timed() -> None:
     recorder.start()
     try:
         given = ["c_double", "c_double", "c_double"]
-        assert empty_seconds(recorded(), Turn(samples=1, call=1e-6, given=given)) == (None, None)
+        assert empty_call(recorded(), Turn(samples=1, call=1e-6, given=given)) == EmptyCall()
     finally:
         assert recorder.stop().calls == []
 

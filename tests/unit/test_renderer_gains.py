@@ -57,6 +57,14 @@ RUN = 4.0
             "estimated 1.2 s of the 8 s that its processes took",
             "-",
         ),
+        (
+            Saving(
+                8.0, seconds=1.2, method="estimated", program_seconds=3.0, probe_seconds=1.0,
+                verdict="worth it",
+            ),
+            "estimated 8.00x at this call: 1.2 s of the 3 s that the run takes unobserved",
+            "~8.00x",
+        ),
         (Saving(reason="it takes a file"), "not measured: it takes a file", "-"),
         (Saving(), "not measured", "-"),
         (Saving(2.0, method="measured", verdict="worth it"),

@@ -277,6 +277,24 @@ def test_findings_come_out_of_the_analysis_with_a_verdict() -> None:
     assert finding.saving.verdict == "worth it"
 
 
+def test_what_the_probes_took_is_no_part_of_the_program() -> None:
+    call = short(msgspec.structs.replace(TINY, probes=1000 * NS))
+    (finding,) = analyse(run(call)).findings
+    saving = finding.saving
+    assert saving is not None
+    assert saving.probe_seconds == pytest.approx(0.1)
+    assert saving.program_seconds == pytest.approx(0.4)
+    # 540 ns of each of 100,000 turns.
+    assert saving.program_speedup == pytest.approx(0.4 / (0.4 - 0.054), rel=0.01)
+
+
+def test_probes_take_at_most_half_of_the_program() -> None:
+    call = short(msgspec.structs.replace(TINY, probes=1e-3))
+    (finding,) = analyse(run(call)).findings
+    assert finding.saving is not None
+    assert finding.saving.program_seconds == pytest.approx(0.25)
+
+
 def test_records_of_one_line_are_one_place() -> None:
     call = short(TINY, count=1500)
     trace = run(call)
