@@ -1,5 +1,4 @@
-/* What a followed block, the array it was made from and a call's other arrays held, by a sample of their
- * elements. */
+/* Samples of what arrays hold, to tell later whether they were written into. */
 #ifndef INTERPROBE_BLOCK_CONTENTS_H
 #define INTERPROBE_BLOCK_CONTENTS_H
 

@@ -55,7 +55,7 @@ def test_dot_copies_strided_operands() -> None:
 
 def test_byteswap_names_what_it_does() -> None:
     a = np.ones((30, 20))
-    (found,) = copies(lambda: a.byteswap())
+    (found,) = copies(a.byteswap)
     assert summary(found) == ("ndarray.byteswap", "byteswap", 1, 600 * F8)
     assert found.explicit
 
