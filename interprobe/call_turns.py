@@ -9,6 +9,7 @@ import msgspec
 from interprobe.empty_calls import SAMPLED_CALL, empty_call, mean_seconds
 from interprobe.ledger_records import CallRecord, LedgerContents
 from interprobe.loops import loop_around
+from interprobe.replays import Replay
 from interprobe.trace import Call
 from interprobe.turns import Turn
 
@@ -21,18 +22,27 @@ _LEAST_SHARE = 0.01
 """Of a process's time: what takes less is left without a closer look."""
 
 
-def turn_of(record: CallRecord, contents: LedgerContents) -> Turn | None:
-    """What was sampled of a record's turns; None where nothing was."""
+def turn_of(record: CallRecord, contents: LedgerContents, replays: Sequence[Replay]) -> Turn | None:
+    """What was sampled of a record's turns; None where nothing was.
+
+    Args:
+        record: The calls.
+        contents: What it is of.
+        replays: Of the record, those without the crossing.
+    """
     facts = {fact.kind: fact for fact in record.facts}
     own = facts.get(SAMPLED_CALL)
     if own is None or record.count < _LEAST_CALLS:
         return None
     call = mean_seconds(own, contents)
+    alone = {each.cache: each.changed for each in replays if each.passes}
     return Turn(
         samples=own.count,
         call=call or 0.0,
         between=mean_seconds(facts.get(_BETWEEN), contents),
         addresses=mean_seconds(facts.get(_ADDRESSES), contents),
+        work=alone.get("warm"),
+        work_cold=alone.get("evicted"),
         given=own.text.split(",") if own.text else [],
     )
 

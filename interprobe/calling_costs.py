@@ -13,6 +13,7 @@ from interprobe.loop_text import Loop, addresses_in_call, item_of_array, loop_of
 from interprobe.shares import measured_cost, severity_of_cost
 from interprobe.trace import Call, Trace
 from interprobe.turns import Turn
+from interprobe.wording import seconds_text
 
 LEAST_SHARE = 0.05
 """Of a process's time: what costs less is no finding."""
@@ -26,6 +27,12 @@ _DOUBT = 0.15
 _UNLIKE = 0.4
 """Of an empty call: by so much it may differ from what crossings take in the program, between
 other work."""
+
+
+_LOOP_DOUBT = 0.25
+"""Of the work: by so much one call for all may differ, whose loop is the compiler's to unroll."""
+_CLOCK_DOUBT = 0.005
+"""Of a turn: what is shorter is lost among the errors of its times."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +62,28 @@ class CallingCost:
         return None if self.turn.empty is None else min(self.turn.empty, self.turn.call)
 
     @property
-    def work(self) -> float | None:
-        """What is left of a call without the crossing."""
+    def remainder(self) -> float | None:
+        """What is left of a call without the crossing, by the difference of two times."""
         return None if self.empty is None else self.turn.call - self.empty
+
+    @property
+    def is_work_known(self) -> bool:
+        """Whether the work was timed by itself."""
+        return self.turn.work is not None
+
+    @property
+    def work(self) -> float | None:
+        """What the function does, without the crossing.
+
+        Where the program's calls took longer than it does in warm caches, that is the crossing's,
+        as far as one may differ there; beyond that, their arrays were not in the caches.
+        """
+        warm, remainder = self.turn.work, self.remainder
+        if warm is None or remainder is None:
+            return remainder if warm is None else min(warm, self.turn.call)
+        if remainder <= warm + _UNLIKE * (self.empty or 0.0):
+            return min(warm, self.turn.call)
+        return min(remainder, max(self.turn.work_cold or warm, warm))
 
     @property
     def marshalling(self) -> float:
@@ -77,7 +103,10 @@ class CallingCost:
         """What a call pays inside to turn arrays into addresses."""
         if self.turn.empty is None or self.turn.bare is None:
             return 0.0
-        return min(max(self.turn.empty - self.turn.bare, 0.0), self.turn.call)
+        conversion = self.turn.empty - self.turn.bare
+        if self.is_work_known:
+            conversion = max(conversion, self.turn.call - (self.work or 0.0) - self.turn.bare)
+        return min(max(conversion, 0.0), self.turn.call)
 
     @property
     def around(self) -> float:
@@ -154,9 +183,9 @@ def estimated_saving(calls: CallingCost, left: float, known: str) -> Saving:
         left: Seconds of one turn that stay.
         known: How that is known: a clause.
     """
-    whole = calls.whole
-    doubt = _DOUBT * (calls.turn.empty or 0.0) + 0.02 * whole
-    unlike = max(doubt, _UNLIKE * (calls.turn.empty or 0.0))
+    whole, empty = calls.whole, calls.turn.empty or 0.0
+    doubt = _DOUBT * empty + 0.02 * whole
+    unlike = max(doubt, _UNLIKE * empty)
     floor = max(doubt, 1e-12)
     is_least = left < floor
     left = max(left, floor)
@@ -167,6 +196,30 @@ def estimated_saving(calls: CallingCost, left: float, known: str) -> Saving:
         seconds=max(whole - left, 0.0) * calls.count,
         method="estimated",
         reason=f"at least: what is left is too little to be told, {known}" if is_least else known,
+    )
+
+
+def batched_saving(calls: CallingCost) -> Saving:
+    """What is gained where one call does the work of all of them.
+
+    Args:
+        calls: Where; their work is known.
+    """
+    left = calls.work or 0.0
+    if not calls.is_work_known:
+        return estimated_saving(calls, left, "by an empty function called the same way")
+    whole = calls.whole
+    nearest = _LOOP_DOUBT * left + _CLOCK_DOUBT * whole
+    # As far as the program's calls may have met colder caches.
+    colder = min((calls.turn.work_cold or left) - left, _DOUBT * (calls.empty or 0.0))
+    most = left + max(nearest, colder)
+    return Saving(
+        speedup=whole / max(left, _CLOCK_DOUBT * whole),
+        low=whole / most,
+        high=whole / (left - nearest) if left > 2 * nearest else None,
+        seconds=max(whole - left, 0.0) * calls.count,
+        method="estimated",
+        reason="the function was timed by itself, as compiled code calls it",
     )
 
 
@@ -181,6 +234,15 @@ def _boxed_item(call: Call, turn: Turn, loop: Loop | None) -> str | None:
         if given.startswith("numpy.") or (array is not None and given in {"float", "int"}):
             found = found or array or text
     return found
+
+
+def work_text(calls: CallingCost) -> str:
+    """The time of the work, in words: ``about 80 ns``, ``under 66 ns``; at least one is known."""
+    least = _DOUBT * (calls.empty or 0.0)
+    work = calls.work or 0.0
+    if calls.is_work_known or work >= least:
+        return f"about {seconds_text(work)}"
+    return f"under {seconds_text(least)}"
 
 
 def verdict(calls: CallingCost) -> Literal["IP501", "IP502", "IP505"] | None:

@@ -10,6 +10,11 @@ DISAGREES: Final = 1.4
 """From this ratio on, a time in the child and one in the program are not of the same state."""
 
 
+NO_CROSSING: Final = "no-crossing"
+"""The change that calls a C function as compiled code does. What it takes then is part of the
+call's turn (turns.py), and no replay of the trace: no other arguments stand for it."""
+
+
 class Replay(msgspec.Struct, frozen=True):
     """One experiment: a call as it was, and with other arguments, in turns in a forked child.
 

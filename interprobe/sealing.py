@@ -35,6 +35,7 @@ from interprobe.ledger_records import (
     Place,
 )
 from interprobe.operations import UNNAMED, operation_at
+from interprobe.replays import NO_CROSSING
 from interprobe.sites import NO_SITE, register_source, site_at
 from interprobe.temporaries import temporaries_of
 from interprobe.trace import (
@@ -322,8 +323,10 @@ def _call(process: int, record: CallRecord, contents: LedgerContents, place: _Pl
         page_faults=record.page_faults,
         faulting=record.faulting,
         facts=facts,
-        replays=replay_choice.choose(replays, shortest, typical),
-        turn=turn_of(record, contents),
+        replays=replay_choice.choose(
+            [each for each in replays if each.change != NO_CROSSING], shortest, typical
+        ),
+        turn=turn_of(record, contents, [each for each in replays if each.change == NO_CROSSING]),
     )
 
 

@@ -22,6 +22,9 @@ class Turn(msgspec.Struct, frozen=True):
             does nothing; None where that is not known.
         bare: The same with bare addresses in place of arrays; None where there are none.
         probes: What interprobe takes around such a call; None where that is not known.
+        work: What the function itself takes, called as compiled code calls it, in a child whose
+            caches are warm; None where that was not measured.
+        work_cold: The same with its arrays taken out of the caches; None also where there are none.
         loop: Source text of the innermost loop around the call; "" where there is none.
     """
 
@@ -33,6 +36,8 @@ class Turn(msgspec.Struct, frozen=True):
     empty: float | None = None
     bare: float | None = None
     probes: float | None = None
+    work: float | None = None
+    work_cold: float | None = None
     loop: str = ""
 
 
@@ -57,5 +62,7 @@ def joined_turns(one: Turn | None, other: Turn | None) -> Turn | None:
         empty=mean(one.empty, other.empty),
         bare=mean(one.bare, other.bare),
         probes=mean(one.probes, other.probes),
+        work=mean(one.work, other.work),
+        work_cold=mean(one.work_cold, other.work_cold),
         loop=larger.loop or smaller.loop,
     )

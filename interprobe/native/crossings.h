@@ -19,6 +19,7 @@ typedef struct {
 #define POINTED_LAYOUTS 16 /* of one call */
 
 struct callee;
+struct bare_call;
 
 /* How a binding of plain C functions hands arguments over, for checks that compare them. All run with
  * the GIL and no Python code, and leave a set exception set, unless they say otherwise. */
@@ -54,6 +55,9 @@ typedef struct {
     /* Writes the layout of the struct that an argument of a call is declared to point to; false where it
      * is none. May run Python code, and a set exception does not stay set: for first calls. */
     bool (*declared_record)(const struct callee *to, int position, record_text *out);
+    /* Converts the arguments of a call once, for calls as C makes them; false where that cannot be done. May
+     * run Python code: for a replay's child. NULL: never. */
+    bool (*bare)(const struct callee *to, struct bare_call *out);
 } foreign_binding;
 
 /* What a binding knows of a call that is about to begin. */

@@ -154,6 +154,12 @@ converts(PyObject *callable, Py_ssize_t position)
     return false; /* that of ctypes itself, which its metatypes have */
 }
 
+static bool
+bare(const callee *to, struct bare_call *out)
+{
+    return ctypes_bare_call(to, declared_at, out);
+}
+
 static const foreign_binding handing_over = {
     .address = ctypes_address,
     .integer = ctypes_integer,
@@ -168,6 +174,7 @@ static const foreign_binding handing_over = {
     .integers_behind = ctypes_integers_behind,
     .float_of = ctypes_float_of,
     .declared_record = declared_record,
+    .bare = bare,
 };
 
 static PyObject *

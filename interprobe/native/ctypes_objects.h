@@ -57,6 +57,12 @@ bool ctypes_calls_back(PyObject *argument);
 PyObject *ctypes_pointing_at(PyObject *argument, PyArrayObject *array);
 PyObject *ctypes_integer_like(PyObject *argument, int64_t value);
 
+/* Converts the arguments of a call to the values that C gets; false where one cannot be passed so, or the
+ * result comes back otherwise than in a register. `declared_at` says what argtypes say of a position,
+ * borrowed: NULL: nothing, None: nothing usual. May run Python code; no exception is set. */
+bool ctypes_bare_call(const callee *to, PyObject *(*declared_at)(PyObject *, Py_ssize_t),
+                      struct bare_call *out);
+
 /* What byref() refers to, borrowed; NULL: the argument is no such reference. */
 PyObject *ctypes_referenced(PyObject *argument);
 

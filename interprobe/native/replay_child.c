@@ -16,6 +16,7 @@
 #define _GNU_SOURCE
 #include "replay.h"
 
+#include "bare_calls.h"
 #include "clock.h"
 #include "gil.h"
 #include "ledger.h"
@@ -47,6 +48,8 @@ enum {
     SAMPLES = 3,                 /* of a turn: it counts as the shortest */
     SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
     MOST_CALLS = 2000,           /* in a sample */
+    BARE_CALLS = 64,             /* tell what one of those takes that C makes; in a sample there are */
+    MOST_BARE_CALLS = 50000,     /* more of them */
     LINE = 64,
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
@@ -62,6 +65,8 @@ typedef struct {
     const what_if *converts; /* makes the arrays behind `positions` anew before each call; or NULL */
     uint32_t positions;
     retold strides; /* whether C is told others than before */
+    bool is_bare;   /* the function is called as C does */
+    bare_call bare;
 } row;
 
 typedef struct {
@@ -110,6 +115,11 @@ static const char *
 make_row(const replay_job *job, int change, row *out)
 {
     const what_if *is = job->changes[change];
+    if (is->bare != NULL) {
+        memcpy(out->behind, job->call->arrays, (size_t)job->call->count * sizeof *out->behind);
+        out->is_bare = is->bare(job->call, &out->bare);
+        return out->is_bare ? NULL : "what C is given cannot be passed without the binding";
+    }
     out->converts = is->again == NULL ? NULL : is;
     out->positions = job->positions[change];
     for (int i = 0; i < job->call->count; i++) {
@@ -173,10 +183,15 @@ static double
 time_calls(const experiment *now, int which, int calls, PyObject **kept)
 {
     PyObject *last = NULL;
+    const row *of = &now->of[which];
     stopwatch watch;
     stopwatch_start(&watch);
-    for (int i = 0; i < calls; i++) {
-        PyObject *result = call_once(now, &now->of[which]);
+    if (of->is_bare) {
+        bare_call_make(&of->bare, calls);
+        now->report->calls++;
+    }
+    for (int i = 0; i < calls && !of->is_bare; i++) {
+        PyObject *result = call_once(now, of);
         if (result == NULL) {
             Py_XDECREF(last);
             return -1;
@@ -447,6 +462,9 @@ try_all(experiment *now, double allowance, double *took)
         }
         int change = which == 0 ? 0 : now->change[which] + 1;
         took[which] = time_calls(now, which, 1, is_foreign ? &results[change] : NULL);
+        if (now->of[which].is_bare) {
+            took[which] = time_calls(now, which, BARE_CALLS, NULL); /* the first met cold memory */
+        }
         if (took[which] < 0 && which == 0) {
             return failed;
         }
@@ -491,8 +509,9 @@ plan(experiment *now, double allowance)
         return why;
     }
     for (int which = 0; which < now->rows; which++) {
+        int most_calls = now->of[which].is_bare ? MOST_BARE_CALLS : MOST_CALLS;
         now->calls[which] =
-            (int)fmax(1, fmin(MOST_CALLS, ceil(SAMPLE_NANOSECONDS / fmax(took[which], 1))));
+            (int)fmax(1, fmin(most_calls, ceil(SAMPLE_NANOSECONDS / fmax(took[which], 1))));
         now->lead[which] = 1;
         calls += took[which];
         samples += now->calls[which] * took[which];

@@ -37,6 +37,9 @@ typedef struct what_if {
     PyArrayObject *(*again)(const ended_call *call, int position);
     /* With `again`: the array that it reads; borrowed. In the child. */
     PyArrayObject *(*reads)(const ended_call *call, int position);
+    /* Or, where the question is what the crossing itself costs: converts the arguments once, for calls as C
+     * makes them. False where that cannot be done. In the child; may run Python code. */
+    bool (*bare)(const ended_call *call, struct bare_call *out);
     /* The record that the answer is about; NULL: that of the call. */
     const record_ticket *(*about)(const ended_call *call, int position);
     struct what_if *next;

@@ -55,11 +55,12 @@ from collections.abc import Iterator
 from interprobe.calling_code import called_once_code
 from interprobe.calling_costs import (
     CallingCost,
+    batched_saving,
     calling_costs,
     cost_of,
-    estimated_saving,
     records_of,
     verdict,
+    work_text,
 )
 from interprobe.findings import Finding, Fix
 from interprobe.trace import Trace
@@ -89,7 +90,7 @@ def check(trace: Trace) -> Iterator[Finding]:
             user_site=call.user_site,
             site=call.site,
             subject=call.function,
-            cause=_cause(calls, work),
+            cause=_cause(calls),
             evidence=_evidence(calls),
             records=records_of(calls),
             cost=cost,
@@ -98,20 +99,17 @@ def check(trace: Trace) -> Iterator[Finding]:
                 "and have C, or Cython, run the loop.",
                 code=called_once_code(calls),
             ),
-            saving=estimated_saving(calls, work, "by an empty function called the same way"),
+            saving=batched_saving(calls),
         )
 
 
-def _cause(calls: CallingCost, work: float) -> str:
-    empty = calls.empty or 0.0
-    little = work < 0.15 * empty
-    share = f"under {seconds_text(0.15 * empty)}" if little else f"about {seconds_text(work)}"
+def _cause(calls: CallingCost) -> str:
     loop = calls.whole - calls.turn.call
     around = f", and the loop around it {seconds_text(loop)}" if loop > 0 else ""
     return (
         f"{calls.call.function} is called {calls.count:,} times for very little: the work inside "
-        f"takes {share} of a call. Calling it, that is converting arguments, entering C and coming "
-        f"back, takes {seconds_text(empty)} each time{around}."
+        f"takes {work_text(calls)} of a call. Calling it, that is converting arguments, entering C "
+        f"and coming back, takes {seconds_text(calls.empty or 0.0)} each time{around}."
     )
 
 

@@ -54,11 +54,12 @@ from collections.abc import Iterator
 from interprobe.calling_code import whole_array_code
 from interprobe.calling_costs import (
     CallingCost,
+    batched_saving,
     calling_costs,
     cost_of,
-    estimated_saving,
     records_of,
     verdict,
+    work_text,
 )
 from interprobe.findings import Finding, Fix
 from interprobe.trace import Trace
@@ -92,7 +93,7 @@ def check(trace: Trace) -> Iterator[Finding]:
                 f"{call.function} gets the numbers of {quoted(item)} one by one: {calls.count:,} "
                 f"times an item is made into a Python object ({_types(calls)}), handed over, and "
                 f"unpacked again. A turn takes {seconds_text(calls.whole)}; the function's own "
-                f"work is {_work_text(work, calls)} of it."
+                f"work is {work_text(calls)} of it."
             ),
             evidence=_evidence(calls),
             records=records_of(calls),
@@ -101,18 +102,13 @@ def check(trace: Trace) -> Iterator[Finding]:
                 text=f"Hand over {quoted(item)} as a whole: one call, and the loop runs in C.",
                 code=whole_array_code(calls, item),
             ),
-            saving=estimated_saving(calls, work, "by an empty function called the same way"),
+            saving=batched_saving(calls),
         )
 
 
 def _types(calls: CallingCost) -> str:
     boxed = [name for name in calls.turn.given if name.startswith("numpy.")]
     return ", ".join(dict.fromkeys(boxed or calls.turn.given))
-
-
-def _work_text(work: float, calls: CallingCost) -> str:
-    least = 0.15 * (calls.empty or 0.0)
-    return f"under {seconds_text(least)}" if work < least else f"about {seconds_text(work)}"
 
 
 def _evidence(calls: CallingCost) -> str:

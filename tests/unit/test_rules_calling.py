@@ -277,6 +277,34 @@ def test_findings_come_out_of_the_analysis_with_a_verdict() -> None:
     assert finding.saving.verdict == "worth it"
 
 
+def test_work_that_was_timed_by_itself_tells_the_gain() -> None:
+    finding = only(short(msgspec.structs.replace(TINY, call=441 * NS, work=20 * NS)))
+    assert "about 20.0 ns" in finding.cause
+    saving = finding.saving
+    assert saving is not None
+    assert saving.speedup == pytest.approx(541 / 20, rel=0.01)
+    assert saving.low is not None
+    assert saving.high is not None
+    assert saving.low < 541 / 20 < saving.high
+
+
+def test_work_on_arrays_may_be_colder_in_the_program() -> None:
+    turn = msgspec.structs.replace(TINY, call=460 * NS, work=20 * NS, work_cold=200 * NS)
+    saving = only(short(turn)).saving
+    assert saving is not None
+    assert saving.speedup == pytest.approx(560 / 20, rel=0.01)
+    assert saving.low is not None
+    assert saving.low < 8
+
+
+def test_calls_that_took_much_longer_met_cold_arrays() -> None:
+    (calls,) = calling_costs(
+        run(short(msgspec.structs.replace(TINY, call=800 * NS, work=20 * NS, work_cold=250 * NS))),
+        2000,
+    )
+    assert calls.work == pytest.approx(250 * NS)
+
+
 def test_what_the_probes_took_is_no_part_of_the_program() -> None:
     call = short(msgspec.structs.replace(TINY, probes=1000 * NS))
     (finding,) = analyse(run(call)).findings
