@@ -48,8 +48,7 @@ enum {
     SAMPLES = 3,                 /* of a turn: it counts as the shortest */
     SAMPLE_NANOSECONDS = 100000, /* short calls are timed together, so many of them */
     MOST_CALLS = 2000,           /* in a sample */
-    BARE_CALLS = 64,             /* tell what one of those takes that C makes; in a sample there are */
-    MOST_BARE_CALLS = 50000,     /* more of them */
+    BARE_CALLS = 64,             /* tell what one of those takes that C makes */
     LINE = 64,
 };
 #define MOST_EVICTED (64 << 20) /* bytes: what is larger is in no cache anyway */
@@ -509,9 +508,9 @@ plan(experiment *now, double allowance)
         return why;
     }
     for (int which = 0; which < now->rows; which++) {
-        int most_calls = now->of[which].is_bare ? MOST_BARE_CALLS : MOST_CALLS;
+        /* No more of bare calls, though they are short: each may allocate something. */
         now->calls[which] =
-            (int)fmax(1, fmin(most_calls, ceil(SAMPLE_NANOSECONDS / fmax(took[which], 1))));
+            (int)fmax(1, fmin(MOST_CALLS, ceil(SAMPLE_NANOSECONDS / fmax(took[which], 1))));
         now->lead[which] = 1;
         calls += took[which];
         samples += now->calls[which] * took[which];
