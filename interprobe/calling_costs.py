@@ -27,8 +27,6 @@ _DOUBT = 0.15
 _UNLIKE = 0.4
 """Of an empty call: by so much it may differ from what crossings take in the program, between
 other work."""
-
-
 _LOOP_DOUBT = 0.25
 """Of the work: by so much one call for all may differ, whose loop is the compiler's to unroll."""
 _CLOCK_DOUBT = 0.005

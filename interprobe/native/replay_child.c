@@ -114,6 +114,7 @@ static const char *
 make_row(const replay_job *job, int change, row *out)
 {
     const what_if *is = job->changes[change];
+    *out = (row){.converts = NULL}; /* a change that failed may have begun to fill it */
     if (is->bare != NULL) {
         memcpy(out->behind, job->call->arrays, (size_t)job->call->count * sizeof *out->behind);
         out->is_bare = is->bare(job->call, &out->bare);
